@@ -1,0 +1,46 @@
+package model
+
+// RouteReport is what the router says of one route to people: the body of
+// GET /api/routes is a list of them.
+type RouteReport struct {
+	Namespace   string      `json:"namespace"`
+	Name        string      `json:"name"`
+	Host        string      `json:"host"`
+	Path        string      `json:"path"`
+	Wildcard    bool        `json:"wildcard,omitempty"`
+	Termination Termination `json:"termination"`
+	Admitted    bool        `json:"admitted"`
+	// Reason and Message say why a route is not admitted.
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Problems are settings of the route that are not applied as written.
+	Problems []Problem      `json:"problems,omitempty"`
+	Backend  string         `json:"backend"`
+	Servers  []ServerReport `json:"servers"`
+}
+
+// ServerReport is one server of a route and its state in the running proxy.
+type ServerReport struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	Weight  int    `json:"weight"`
+	// State is "up", "down", "drain" or "maint", as the proxy sees it;
+	// "unknown" where the proxy does not have the server yet.
+	State   string `json:"state"`
+	Service string `json:"service,omitempty"`
+	Pod     string `json:"pod,omitempty"`
+}
+
+// Problem is one setting of an object that is not applied as it is written.
+type Problem struct {
+	// Field is the path of the setting, such as
+	// "metadata.annotations[haproxy.router.openshift.io/timeout]".
+	Field string `json:"field"`
+	// Value is the offending value, "" where it must not be shown.
+	Value string `json:"value,omitempty"`
+	// Message says what is wrong and what to write instead.
+	Message string `json:"message"`
+	// Blocks means that the route is not served, or denies the traffic that
+	// the setting was to protect, because of the problem.
+	Blocks bool `json:"blocks,omitempty"`
+}
