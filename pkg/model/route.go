@@ -134,6 +134,9 @@ type Server struct {
 	H2C bool
 	// Check enables health checks.
 	Check bool
+	// Idled servers are asleep and must not be woken by a probe: they are
+	// never checked, whatever becomes of their neighbours.
+	Idled bool
 	// Resolve means Address is a name that is resolved while running.
 	Resolve bool
 	// Backup servers take traffic only when no other can.
@@ -173,6 +176,9 @@ type Allowlist struct {
 
 // RateLimit bounds what one client address may do; 0 means no such limit.
 type RateLimit struct {
+	// Deny refuses every connection: a limit is set but cannot be understood,
+	// and protection fails closed.
+	Deny bool
 	// ConcurrentTCP is the number of open connections.
 	ConcurrentTCP int
 	// RateTCP is new connections in 3 s, RateHTTP requests in 10 s.
@@ -182,6 +188,8 @@ type RateLimit struct {
 // Rewrite replaces the route's path by Target in the request's path.
 type Rewrite struct {
 	Target string
+	// DropRest leaves out what followed the route's path in the request.
+	DropRest bool
 }
 
 // ForwardedPolicy is how forwarded headers of the client are treated.
