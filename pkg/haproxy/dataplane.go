@@ -1,0 +1,485 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"router/pkg/model"
+	"router/pkg/template"
+)
+
+// Options are what a DataPlane needs.
+type Options struct {
+	// Binary is the HAProxy to run: a path, or a name looked up on PATH.
+	Binary string
+	Layout template.Layout
+	// Templates render routes and the frame.
+	Templates *template.Templates
+	Global    model.Global
+	// ErrorPages are the built-in pages, by status code.
+	ErrorPages map[int][]byte
+	// ReloadInterval is the least time between the starts of two reloads.
+	ReloadInterval time.Duration
+	// StopGrace is how long open connections have to end at a stop.
+	StopGrace time.Duration
+	Logger    *slog.Logger
+	// Output takes HAProxy's standard output: the access log, where it goes there.
+	Output  io.Writer
+	Metrics *Metrics
+	// Now tells the time.
+	Now func() time.Time
+}
+
+// Outcome is what became of a change.
+type Outcome struct {
+	// Rejected are routes that HAProxy cannot serve, with the reason: a value
+	// that cannot be represented, or HAProxy's own words. They are left out.
+	Rejected map[model.RouteKey]string
+	// Pending are routes that are served as they were, or not yet, until the
+	// next reload.
+	Pending []model.RouteKey
+	// Reloaded is whether there was a reload.
+	Reloaded bool
+	// Next is when Converge is to be called again; zero for not before the
+	// next change.
+	Next time.Time
+}
+
+// DataPlane is HAProxy, kept at what the routing table says. Its methods are
+// for one goroutine, but for those that say otherwise.
+type DataPlane struct {
+	opts  Options
+	files template.Layout
+	disk  *disk
+
+	// What is wanted: the routes, what each renders to, and the hosts that
+	// routes share.
+	routes    map[model.RouteKey]*model.Route
+	backends  map[model.RouteKey]string
+	hosts     map[template.HostKey]map[model.RouteKey]*model.Route
+	hostTexts map[template.HostKey]template.HostText
+	// passthrough counts the hosts whose TLS is not terminated.
+	passthrough int
+	frames      map[bool]string
+	desired     *State
+	// quarantined are routes that HAProxy refused, until they change.
+	quarantined map[model.RouteKey]string
+
+	// What is: the state of the running worker, and what may differ from it.
+	features Features
+	applied  *State
+	pending  *scope
+	// leaving are backends with servers whose last connections are awaited.
+	leaving map[string]bool
+
+	process    *process
+	worker     int
+	lastReload time.Time
+}
+
+// New prepares a data plane. HAProxy is asked what it can do, by a short-lived
+// process of its own, but not started: the first Converge does.
+func New(ctx context.Context, o Options) (*DataPlane, error) {
+	d := &DataPlane{
+		opts: o, files: o.Layout, disk: newDisk(),
+		routes: map[model.RouteKey]*model.Route{}, backends: map[model.RouteKey]string{},
+		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
+		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
+		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{},
+	}
+	for _, passthrough := range []bool{false, true} {
+		frame, err := template.NewFrame(o.Global, o.Layout, passthrough)
+		if err != nil {
+			return nil, err
+		}
+		if d.frames[passthrough], err = o.Templates.Frame(frame); err != nil {
+			return nil, err
+		}
+	}
+	d.desired.Frame = d.frames[false]
+	if err := d.disk.prepare(o.Layout); err != nil {
+		return nil, err
+	}
+	features, err := probe(ctx, o.Binary, o.Layout)
+	if err != nil {
+		return nil, err
+	}
+	d.features = features
+	return d, d.writeFixed()
+}
+
+// Features are what the HAProxy that is used can do.
+func (d *DataPlane) Features() Features { return d.features }
+
+// Exited is closed when the running HAProxy has ended; call Converge then.
+// It is nil while none was started.
+func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
+
+// Apply makes the change what is wanted, and makes it true as far as possible
+// without a reload, or with one where it is due.
+//
+// The error is about HAProxy or its files as a whole; the change is kept and
+// the next call tries again.
+func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, error) {
+	rejected := map[model.RouteKey]string{}
+	dirty := map[template.HostKey]bool{}
+	for _, key := range change.Delete {
+		delete(d.quarantined, key)
+		d.drop(key, dirty)
+	}
+	for _, r := range change.Upsert {
+		delete(d.quarantined, r.Key)
+		if err := d.want(r, dirty); err != nil {
+			d.drop(r.Key, dirty)
+			rejected[r.Key] = err.Error()
+		}
+	}
+	d.rehost(dirty)
+	outcome, err := d.Converge(ctx)
+	maps.Copy(rejected, outcome.Rejected)
+	outcome.Rejected = rejected
+	return outcome, err
+}
+
+// want takes a new or changed route into what is wanted.
+func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error {
+	text, err := d.opts.Templates.Route(r)
+	if err != nil {
+		return err
+	}
+	if old := d.routes[r.Key]; old != nil && (template.HostKeyOf(old) != template.HostKeyOf(r) || d.backends[r.Key] != text.Backend) {
+		d.drop(r.Key, dirty)
+	}
+	d.routes[r.Key] = r
+	d.backends[r.Key] = text.Backend
+	host := template.HostKeyOf(r)
+	if d.hosts[host] == nil {
+		d.hosts[host] = map[model.RouteKey]*model.Route{}
+	}
+	d.hosts[host][r.Key] = r
+	dirty[host] = true
+
+	b := &Backend{Route: r.Key, Settings: text.Settings, Options: text.SpareOptions}
+	for i := range text.Servers {
+		b.Servers = append(b.Servers, serverOf(&text.Servers[i]))
+	}
+	d.desired.Backends[text.Backend] = b
+	d.pending.backends[text.Backend] = true
+	ca, list := d.opts.Templates.RouteFiles(r.Key)
+	delete(d.desired.CAs, ca)
+	delete(d.desired.Lists, list)
+	if text.CA != nil {
+		d.desired.CAs[ca] = text.CA.Content
+	}
+	if text.Allowlist != nil {
+		d.desired.Lists[list] = text.Allowlist.Entries
+	}
+	d.pending.cas[ca], d.pending.lists[list] = true, true
+	return nil
+}
+
+// drop takes a route out of what is wanted.
+func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
+	old := d.routes[key]
+	if old == nil {
+		return
+	}
+	host := template.HostKeyOf(old)
+	dirty[host] = true
+	delete(d.hosts[host], key)
+	delete(d.desired.Backends, d.backends[key])
+	d.pending.backends[d.backends[key]] = true
+	ca, list := d.opts.Templates.RouteFiles(key)
+	delete(d.desired.CAs, ca)
+	delete(d.desired.Lists, list)
+	d.pending.cas[ca], d.pending.lists[list] = true, true
+	delete(d.routes, key)
+	delete(d.backends, key)
+}
+
+// rehost works the lookup entries of the dirty hosts out anew.
+func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
+	for host := range dirty {
+		old := d.hostTexts[host]
+		var now template.HostText
+		if members := d.hosts[host]; len(members) > 0 {
+			now = d.opts.Templates.Host(host, slices.Collect(maps.Values(members)))
+			d.hostTexts[host] = now
+		} else {
+			delete(d.hosts, host)
+			delete(d.hostTexts, host)
+		}
+		for _, e := range old.Entries {
+			delete(d.desired.Tables[e.Map], e.Key)
+			d.pending.entries[tableKey{e.Map, e.Key}] = true
+		}
+		for _, e := range now.Entries {
+			d.desired.Tables[e.Map][e.Key] = e.Value
+			d.pending.entries[tableKey{e.Map, e.Key}] = true
+		}
+		// A certificate may have moved to another dirty host meanwhile.
+		if c := old.Crt; c != nil {
+			if d.desired.Hosts[c.Filter] == c.Path {
+				delete(d.desired.Hosts, c.Filter)
+			}
+			d.pending.hosts[c.Filter], d.pending.certs[c.Path] = true, true
+		}
+		if c := now.Crt; c != nil {
+			d.desired.Hosts[c.Filter] = c.Path
+			d.pending.hosts[c.Filter], d.pending.certs[c.Path] = true, true
+		}
+		d.passthrough += count(now.Passthrough) - count(old.Passthrough)
+	}
+	for path := range d.pending.certs {
+		delete(d.desired.Certificates, path)
+	}
+	for host := range dirty {
+		if text, ok := d.hostTexts[host]; ok && text.Crt != nil {
+			cert := template.NewCertificate(text.Crt.Path, *d.routes[text.Winner].Certificate)
+			d.desired.Certificates[text.Crt.Path] = &cert
+		}
+	}
+	if frame := d.frames[d.passthrough > 0]; frame != d.desired.Frame {
+		d.desired.Frame, d.pending.frame = frame, true
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Converge makes the running HAProxy what is wanted. It is for Apply, and for
+// the moments when something else than a change asks for it: HAProxy has
+// ended, or the time in Outcome.Next has come.
+func (d *DataPlane) Converge(ctx context.Context) (Outcome, error) {
+	var o Outcome
+	if !d.process.running() {
+		o.Reloaded = true
+		if err := d.start(ctx); err != nil {
+			return d.finish(o), err
+		}
+		return d.finish(o), nil
+	}
+	d.reap(ctx)
+	if d.pending.empty() {
+		return d.finish(o), nil
+	}
+	reasons := d.change(ctx)
+	if err := d.persist(d.pending); err != nil {
+		return d.finish(o), err
+	}
+	if len(reasons) == 0 {
+		d.pending = newScope()
+		return d.finish(o), nil
+	}
+	if wait := d.lastReload.Add(d.opts.ReloadInterval).Sub(d.opts.Now()); wait > 0 {
+		o = d.finish(o)
+		o.Next = earliest(o.Next, d.opts.Now().Add(wait))
+		return o, nil
+	}
+	o.Reloaded = true
+	err := d.reload(ctx, reasons)
+	return d.finish(o), err
+}
+
+// finish fills in what an outcome says of the whole.
+func (d *DataPlane) finish(o Outcome) Outcome {
+	o.Rejected = maps.Clone(d.quarantined)
+	for name := range d.pending.backends {
+		if want := d.desired.Backends[name]; want != nil {
+			if have := d.appliedBackend(name); have == nil || have.Settings != want.Settings {
+				o.Pending = append(o.Pending, want.Route)
+			}
+		}
+	}
+	slices.SortFunc(o.Pending, model.RouteKey.Compare)
+	if len(d.leaving) > 0 {
+		o.Next = earliest(o.Next, d.opts.Now().Add(reapInterval))
+	}
+	return o
+}
+
+func (d *DataPlane) appliedBackend(name string) *Backend {
+	if d.applied == nil {
+		return nil
+	}
+	return d.applied.Backends[name]
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// change sends what can be changed while running and reads back what it
+// changed. It returns the reasons why a reload is needed for the rest.
+func (d *DataPlane) change(ctx context.Context) []Reason {
+	for attempt := range 2 {
+		plan := diff(d.applied, d.desired, d.pending, d.features, d.files)
+		if attempt > 0 {
+			d.opts.Metrics.drift(plan.Commands)
+		}
+		err := d.execute(ctx, plan.Commands)
+		if err == nil && len(plan.Commands) > 0 {
+			err = d.readBack(ctx, d.pending)
+		}
+		if err == nil {
+			return plan.Reasons
+		}
+		d.opts.Logger.Warn("changing haproxy while it runs went wrong; reading its state back", "error", err)
+		if err := d.refresh(ctx); err != nil {
+			d.opts.Logger.Warn("reading haproxy's state back went wrong", "error", err)
+			break
+		}
+		d.pending = everything(d.applied, d.desired)
+	}
+	return []Reason{{Label: ReasonCommandFailed}}
+}
+
+// reload loads the files into a new worker. Routes whose lines HAProxy
+// refuses are quarantined, and the rest is loaded.
+func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
+	started := d.opts.Now()
+	d.lastReload = started
+	labels := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		if !slices.Contains(labels, string(r.Label)) {
+			labels = append(labels, string(r.Label))
+		}
+	}
+	err := d.withQuarantine(ctx, func() error { return d.masterReload(ctx) })
+	d.opts.Metrics.reloaded(labels, d.opts.Now().Sub(started), err)
+	if err != nil {
+		return fmt.Errorf("reloading haproxy: %w", err)
+	}
+	d.opts.Logger.Info("reloaded haproxy", "reasons", labels, "objects", len(reasons), "duration", d.opts.Now().Sub(started))
+	return d.loaded(ctx)
+}
+
+// start writes all files and starts HAProxy.
+func (d *DataPlane) start(ctx context.Context) error {
+	if d.process != nil {
+		d.opts.Logger.Error("haproxy ended and is started again", "error", d.process.err())
+	}
+	d.applied, d.leaving = nil, map[string]bool{}
+	if err := d.persist(everything(d.desired, d.desired)); err != nil {
+		return err
+	}
+	if err := endLeftover(ctx, d.files.MasterSocket.String(), d.opts.Logger); err != nil {
+		return err
+	}
+	started := d.opts.Now()
+	d.lastReload = started
+	err := d.withQuarantine(ctx, func() error {
+		if err := d.check(ctx); err != nil {
+			return err
+		}
+		p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
+		if err != nil {
+			return err
+		}
+		d.process = p
+		ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+		defer cancel()
+		return d.awaitWorker(ctx, 0, 0)
+	})
+	d.opts.Metrics.reloaded([]string{string(ReasonStart)}, d.opts.Now().Sub(started), err)
+	if err != nil {
+		if d.process.running() {
+			_ = d.process.stop(ctx, 0)
+		}
+		return fmt.Errorf("starting haproxy: %w", err)
+	}
+	d.opts.Logger.Info("started haproxy", "pid", d.worker, "backends", len(d.desired.Backends), "duration", d.opts.Now().Sub(started))
+	return d.loaded(ctx)
+}
+
+// loaded takes note that a new worker has read the files.
+func (d *DataPlane) loaded(ctx context.Context) error {
+	d.applied = d.disk.state.clone()
+	d.pending, d.leaving = newScope(), map[string]bool{}
+	// A file cannot say that a server can be checked but is not.
+	var commands []Command
+	for _, name := range slices.Sorted(maps.Keys(d.applied.Backends)) {
+		for i := range d.applied.Backends[name].Servers {
+			if s := &d.applied.Backends[name].Servers[i]; s.checkable() && !s.Check {
+				commands = append(commands, Command{Kind: "disable health", Text: "disable health " + name + "/" + s.Name})
+			}
+		}
+	}
+	return d.execute(ctx, commands)
+}
+
+// Verify reads the running state back, all of it, and repairs what differs
+// from what is wanted.
+func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
+	if d.process.running() && d.pending.empty() {
+		if err := d.refresh(ctx); err != nil {
+			return d.finish(Outcome{}), err
+		}
+		all := everything(d.applied, d.desired)
+		if plan := diff(d.applied, d.desired, all, d.features, d.files); len(plan.Commands)+len(plan.Reasons) > 0 {
+			d.opts.Metrics.drift(plan.Commands)
+			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", len(plan.Commands), "reasons", len(plan.Reasons))
+			d.pending = all
+		}
+	}
+	return d.Converge(ctx)
+}
+
+// Stop ends HAProxy after its connections, at the latest after StopGrace.
+func (d *DataPlane) Stop(ctx context.Context) error {
+	if d.process == nil {
+		return nil
+	}
+	return d.process.stop(ctx, d.opts.StopGrace)
+}
+
+// maxQuarantines bounds how often one load is tried with fewer routes.
+const maxQuarantines = 10
+
+// withQuarantine loads the files; where HAProxy refuses lines of a route, that
+// route is left out and the rest is loaded.
+func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error {
+	var err error
+	for range maxQuarantines {
+		if err = load(); err == nil {
+			return nil
+		}
+		var refused *refusal
+		if !errors.As(err, &refused) {
+			return err
+		}
+		blamed := d.blame(refused.log)
+		if len(blamed) == 0 {
+			if checked := d.check(ctx); errors.As(checked, &refused) {
+				err, blamed = checked, d.blame(refused.log)
+			}
+		}
+		if len(blamed) == 0 {
+			return err
+		}
+		dirty := map[template.HostKey]bool{}
+		for key, message := range blamed {
+			d.opts.Logger.Error("haproxy refuses a route; it is left out", "namespace", key.Namespace, "name", key.Name, "message", message)
+			d.quarantined[key] = message
+			d.drop(key, dirty)
+		}
+		d.rehost(dirty)
+		if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,299 @@
+package haproxy
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"router/pkg/template"
+)
+
+// ReloadReason says, as a label for logs and metrics, why a change cannot be
+// made while running.
+type ReloadReason string
+
+// The reasons for a reload.
+const (
+	ReasonStart           ReloadReason = "start"
+	ReasonFrame           ReloadReason = "global-settings"
+	ReasonBackendAdded    ReloadReason = "backend-added"
+	ReasonBackendSettings ReloadReason = "backend-settings"
+	ReasonServerOptions   ReloadReason = "server-options"
+	ReasonSlotsExhausted  ReloadReason = "server-slots-exhausted"
+	ReasonServerName      ReloadReason = "server-resolved-by-name"
+	ReasonPayloadTooLarge ReloadReason = "payload-too-large"
+	ReasonCommandFailed   ReloadReason = "command-failed"
+	ReasonRepair          ReloadReason = "drift"
+)
+
+// Reason is one thing that only a reload can change.
+type Reason struct {
+	Label ReloadReason
+	// Object is the backend or file that it is about, "" for all.
+	Object string
+}
+
+// Plan is how to get from one state to another: the commands to send now, in
+// their order, and the reasons, if any, why a reload has to follow.
+type Plan struct {
+	Commands []Command
+	Reasons  []Reason
+}
+
+// Command is one command for the runtime socket.
+type Command struct {
+	// Kind is the command's first words, for logs and metrics.
+	Kind string
+	// Text is what is sent, with its payload. It may hold a private key:
+	// never log it.
+	Text string
+	// swap is set instead of Text where a list is replaced in one step.
+	swap *swap
+	// benign is an answer that is no error: the state wanted is there already.
+	benign string
+	// effect changes the applied state as the command changed HAProxy.
+	effect func(*State)
+}
+
+// swap replaces the content of a map or an acl: a new version is prepared,
+// filled, and made the current one by a commit.
+type swap struct {
+	kind  string
+	path  string
+	lines []string
+}
+
+// Features are what the running HAProxy can do, found out by asking it.
+type Features struct {
+	// DynamicServers: servers are added and deleted while running. Needs
+	// HAProxy 3.0, see place.
+	DynamicServers bool
+	// SyncReload: the master answers a reload when it is done (2.7).
+	SyncReload bool
+}
+
+// maxPayload bounds a command's payload, in bytes: before 3.4 a larger one
+// does not fit HAProxy's buffer, and 2.6 drops it without a word.
+const maxPayload = 14000
+
+// scope is which parts of a state a comparison looks at.
+type scope struct {
+	frame    bool
+	backends map[string]bool
+	entries  map[tableKey]bool
+	certs    map[string]bool
+	hosts    map[string]bool
+	cas      map[string]bool
+	lists    map[string]bool
+}
+
+type tableKey struct{ table, key string }
+
+func newScope() *scope {
+	return &scope{
+		backends: map[string]bool{}, entries: map[tableKey]bool{}, certs: map[string]bool{},
+		hosts: map[string]bool{}, cas: map[string]bool{}, lists: map[string]bool{},
+	}
+}
+
+func (s *scope) empty() bool {
+	return !s.frame && len(s.backends)+len(s.entries)+len(s.certs)+len(s.hosts)+len(s.cas)+len(s.lists) == 0
+}
+
+// everything is the scope of all that either state has.
+func everything(a, b *State) *scope {
+	s := newScope()
+	s.frame = true
+	for _, state := range []*State{a, b} {
+		addKeys(s.backends, state.Backends)
+		addKeys(s.certs, state.Certificates)
+		addKeys(s.hosts, state.Hosts)
+		addKeys(s.cas, state.CAs)
+		addKeys(s.lists, state.Lists)
+		for table, entries := range state.Tables {
+			for key := range entries {
+				s.entries[tableKey{table, key}] = true
+			}
+		}
+	}
+	return s
+}
+
+func addKeys[V any](set map[string]bool, m map[string]V) {
+	for k := range m {
+		set[k] = true
+	}
+}
+
+// Diff compares all of two states. In desired, servers are named by their
+// endpoints; how they are placed follows from applied and features.
+func Diff(applied, desired *State, f Features, files template.Layout) Plan {
+	return diff(applied, desired, everything(applied, desired), f, files)
+}
+
+// diff compares the parts of two states that are in scope. The order of the
+// commands is that in which no request goes wrong: what is new comes from the
+// server up to the lookup table, what goes from the table down.
+func diff(applied, desired *State, in *scope, f Features, files template.Layout) Plan {
+	d := &differ{applied: applied, desired: desired, features: f, files: files}
+	if in.frame && applied.Frame != desired.Frame {
+		d.reload(ReasonFrame, "")
+	}
+	backends := slices.Sorted(maps.Keys(in.backends))
+	for _, path := range slices.Sorted(maps.Keys(in.cas)) {
+		d.ca(path)
+	}
+	for _, path := range slices.Sorted(maps.Keys(in.lists)) {
+		d.list(path)
+	}
+	for _, name := range backends {
+		d.backend(name)
+	}
+	for _, path := range slices.Sorted(maps.Keys(in.certs)) {
+		d.certificate(path)
+	}
+	d.hosts(in.hosts)
+	d.tables(in.entries)
+	d.plan.Commands = append(d.plan.Commands, d.removals...)
+	return d.plan
+}
+
+type differ struct {
+	applied, desired *State
+	features         Features
+	files            template.Layout
+	plan             Plan
+	// removals are sent last.
+	removals []Command
+}
+
+func (d *differ) send(c Command)   { d.plan.Commands = append(d.plan.Commands, c) }
+func (d *differ) remove(c Command) { d.removals = append(d.removals, c) }
+func (d *differ) reload(label ReloadReason, object string) {
+	d.plan.Reasons = append(d.plan.Reasons, Reason{label, object})
+}
+
+// backend compares one backend. A backend that is not wanted any more stays,
+// without servers, until the next reload: nothing leads to it.
+func (d *differ) backend(name string) {
+	have, want := d.applied.Backends[name], d.desired.Backends[name]
+	switch {
+	case have == nil && want == nil:
+	case have == nil:
+		d.reload(ReasonBackendAdded, name)
+	case want == nil:
+		d.servers(name, have, nil)
+	case have.Settings != want.Settings:
+		d.reload(ReasonBackendSettings, name)
+		// Until then at least the servers are right.
+		d.servers(name, have, want.Servers)
+	default:
+		d.servers(name, have, want.Servers)
+	}
+}
+
+// servers compares the servers of a backend that exists.
+func (d *differ) servers(name string, have *Backend, want []Server) {
+	placed, left := place(have.Servers, want, !d.features.DynamicServers)
+	if left > 0 {
+		d.reload(ReasonSlotsExhausted, name)
+	}
+	before := make(map[string]*Server, len(have.Servers))
+	for i := range have.Servers {
+		before[have.Servers[i].Name] = &have.Servers[i]
+	}
+	for i := range placed {
+		now := &placed[i]
+		was := before[now.Name]
+		switch {
+		case was == nil && now.Resolve:
+			d.reload(ReasonServerName, name)
+		case was == nil:
+			d.addServer(name, now)
+		case was.Options != now.Options:
+			d.reload(ReasonServerOptions, name)
+		default:
+			d.changeServer(name, was, now)
+		}
+	}
+}
+
+func (d *differ) addServer(backend string, s *Server) {
+	id := backend + "/" + s.Name
+	added := *s
+	added.Ready, added.Check = false, false
+	d.send(Command{
+		Kind:   "add server",
+		Text:   "add server " + id + " " + s.addressPort() + " weight " + strconv.Itoa(s.Weight) + s.Options,
+		effect: putServer(backend, added),
+	})
+	d.changeServer(backend, &added, s)
+}
+
+// changeServer sends what turns was into now; both have the same name and options.
+func (d *differ) changeServer(backend string, was, now *Server) {
+	id := backend + "/" + now.Name
+	effect := putServer(backend, *now)
+	var ups, downs []Command
+	if was.Address != now.Address || was.Port != now.Port {
+		if now.Ready || now.Endpoint != "" {
+			ups = append(ups, Command{Kind: "set server addr", Text: "set server " + id + " addr " + now.Address + " port " + strconv.Itoa(now.Port), effect: effect})
+		}
+	}
+	if was.Weight != now.Weight {
+		ups = append(ups, Command{Kind: "set server weight", Text: "set server " + id + " weight " + strconv.Itoa(now.Weight), effect: effect})
+	}
+	if was.Check != now.Check {
+		if now.Check {
+			ups = append(ups, Command{Kind: "enable health", Text: "enable health " + id, effect: effect})
+		} else if now.checkable() {
+			downs = append(downs, Command{Kind: "disable health", Text: "disable health " + id, effect: effect})
+			if now.Ready {
+				// Without checks nothing would ever take it for healthy again.
+				downs = append(downs, Command{Kind: "set server health", Text: "set server " + id + " health up", effect: effect})
+			}
+		}
+	}
+	if was.Down && !now.Check && was.Check == now.Check {
+		ups = append(ups, Command{Kind: "set server health", Text: "set server " + id + " health up", effect: effect})
+	}
+	switch {
+	case !was.Ready && now.Ready:
+		ups = append(ups, Command{Kind: "set server state", Text: "set server " + id + " state ready", effect: effect})
+	case was.Ready && !now.Ready:
+		d.remove(Command{Kind: "set server state", Text: "set server " + id + " state maint", effect: effect})
+	}
+	if len(ups)+len(downs) == 0 && *was != *now {
+		// Only the bookkeeping differs, as when a leaving server is free again.
+		effect(d.applied)
+	}
+	for _, c := range ups {
+		d.send(c)
+	}
+	for _, c := range downs {
+		d.remove(c)
+	}
+}
+
+// putServer replaces, or adds, a server in a backend of the applied state.
+func putServer(backend string, s Server) func(*State) {
+	return func(state *State) {
+		b := *state.Backends[backend]
+		b.Servers = slices.Clone(b.Servers)
+		if i := slices.IndexFunc(b.Servers, func(o Server) bool { return o.Name == s.Name }); i >= 0 {
+			b.Servers[i] = s
+		} else {
+			b.Servers = append(b.Servers, s)
+		}
+		state.Backends[backend] = &b
+	}
+}
+
+// dropServer removes a server from a backend of the applied state.
+func dropServer(backend, name string) func(*State) {
+	return func(state *State) {
+		b := *state.Backends[backend]
+		b.Servers = slices.DeleteFunc(slices.Clone(b.Servers), func(s Server) bool { return s.Name == name })
+		state.Backends[backend] = &b
+	}
+}

@@ -1,0 +1,223 @@
+package haproxy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ca compares a destination CA file. A new one comes with a new backend, and
+// so with a reload.
+func (d *differ) ca(path string) {
+	have, exists := d.applied.CAs[path]
+	want, wanted := d.desired.CAs[path]
+	if !exists || !wanted || have == want {
+		return
+	}
+	if len(want) > maxPayload {
+		d.reload(ReasonPayloadTooLarge, path)
+		return
+	}
+	d.send(Command{Kind: "set ssl ca-file", Text: payload("set ssl ca-file "+path, compactPEM(want))})
+	d.send(Command{Kind: "commit ssl ca-file", Text: "commit ssl ca-file " + path, effect: func(s *State) { s.CAs[path] = want }})
+}
+
+// list compares an allowlist. Its entries are replaced in one step, so that
+// no client is let in or kept out by a list that is half there.
+func (d *differ) list(path string) {
+	have, exists := d.applied.Lists[path]
+	want, wanted := d.desired.Lists[path]
+	if !exists || !wanted || slices.Equal(have, want) {
+		return
+	}
+	d.send(Command{Kind: "replace acl", swap: &swap{kind: "acl", path: path, lines: want}, effect: func(s *State) { s.Lists[path] = want }})
+}
+
+// certificate compares a certificate file.
+func (d *differ) certificate(path string) {
+	have, want := d.applied.Certificates[path], d.desired.Certificates[path]
+	switch {
+	case want == nil && have == nil, want != nil && have != nil && have.ID == want.ID:
+	case want == nil:
+		d.remove(Command{Kind: "del ssl cert", Text: "del ssl cert " + path, effect: func(s *State) { delete(s.Certificates, path) }})
+	case len(want.PEM.Reveal()) > maxPayload:
+		d.reload(ReasonPayloadTooLarge, path)
+	default:
+		if have == nil {
+			d.send(Command{Kind: "new ssl cert", Text: "new ssl cert " + path, benign: "already exists"})
+		}
+		d.send(Command{Kind: "set ssl cert", Text: payload("set ssl cert "+path, compactPEM(want.PEM.Reveal()))})
+		d.send(Command{Kind: "commit ssl cert", Text: "commit ssl cert " + path, effect: func(s *State) { s.Certificates[path] = want }})
+	}
+}
+
+// hosts compares the lines of the crt-list. HAProxy tells lines apart by
+// their certificate, and each certificate belongs to one host at a time; when
+// one moves to another host, its old line goes first.
+func (d *differ) hosts(filters map[string]bool) {
+	have, want := map[string]string{}, map[string]string{}
+	for _, filter := range slices.Sorted(maps.Keys(filters)) {
+		if path, ok := d.applied.Hosts[filter]; ok {
+			have[path] = filter
+		}
+		if path, ok := d.desired.Hosts[filter]; ok {
+			want[path] = filter
+		}
+	}
+	list := d.files.CrtList.String()
+	for _, path := range slices.Sorted(maps.Keys(want)) {
+		filter, old := want[path], have[path]
+		if filter == old {
+			continue
+		}
+		if cert := d.desired.Certificates[path]; cert == nil || len(cert.PEM.Reveal()) > maxPayload {
+			d.reload(ReasonPayloadTooLarge, path)
+			continue
+		}
+		if old != "" {
+			d.send(delHost(list, old, path))
+		}
+		d.send(Command{
+			Kind: "add ssl crt-list", Text: payload("add ssl crt-list "+list, path+" "+filter),
+			effect: func(s *State) { s.Hosts[filter] = path },
+		})
+	}
+	for _, path := range slices.Sorted(maps.Keys(have)) {
+		if want[path] == "" {
+			d.removals = append([]Command{delHost(list, have[path], path)}, d.removals...)
+		}
+	}
+}
+
+func delHost(list, filter, path string) Command {
+	return Command{
+		Kind: "del ssl crt-list", Text: "del ssl crt-list " + list + " " + path, benign: "not found",
+		effect: func(s *State) {
+			if s.Hosts[filter] == path {
+				delete(s.Hosts, filter)
+			}
+		},
+	}
+}
+
+// swapEntries is how many changes make it cheaper to replace a whole table:
+// before 3.0 each "set map" and "del map" walks the table.
+const swapEntries = 500
+
+// tables compares lookup tables. An entry whose backend the running process
+// does not have stays as it is until the reload that brings the backend.
+func (d *differ) tables(keys map[tableKey]bool) {
+	sorted := slices.SortedFunc(maps.Keys(keys), func(a, b tableKey) int {
+		return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.key, b.key))
+	})
+	for len(sorted) > 0 {
+		table := sorted[0].table
+		n := slices.IndexFunc(sorted, func(k tableKey) bool { return k.table != table })
+		if n < 0 {
+			n = len(sorted)
+		}
+		d.table(table, sorted[:n])
+		sorted = sorted[n:]
+	}
+}
+
+func (d *differ) table(table string, keys []tableKey) {
+	have, want := d.applied.Tables[table], d.desired.Tables[table]
+	var add []string
+	var set, del []Command
+	for _, k := range keys {
+		old, exists := have[k.key]
+		value, wanted := want[k.key]
+		switch {
+		case exists == wanted && old == value:
+		case wanted && !d.reachable(value):
+		case !wanted:
+			del = append(del, Command{Kind: "del map", Text: "del map " + table + " " + escapeWord(k.key), benign: "not found", effect: dropEntry(table, k.key)})
+		case exists:
+			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(value), effect: putEntry(table, k.key, value)})
+		default:
+			add = append(add, k.key)
+		}
+	}
+	if len(set)+len(del) > swapEntries {
+		entries := d.reachableEntries(want)
+		d.send(Command{Kind: "replace map", swap: &swap{kind: "map", path: table, lines: entriesOf(entries)}, effect: func(s *State) { s.Tables[table] = entries }})
+		return
+	}
+	for len(add) > 0 {
+		lines, n := entryLines(add, want)
+		added := add[:n]
+		d.send(Command{Kind: "add map", Text: payload("add map "+table, lines), effect: func(s *State) {
+			for _, key := range added {
+				s.Tables[table][key] = want[key]
+			}
+		}})
+		add = add[n:]
+	}
+	for _, c := range set {
+		d.send(c)
+	}
+	// In front of the removals below it: certificates and servers go after
+	// nothing leads to them.
+	d.removals = slices.Insert(d.removals, 0, del...)
+}
+
+// reachable reports whether a table's value can be acted on by the running
+// process: a verdict, or a backend that it has.
+func (d *differ) reachable(value string) bool {
+	if strings.HasPrefix(value, "_") || !strings.Contains(value, ":") {
+		return true
+	}
+	return d.applied.Backends[value] != nil
+}
+
+func (d *differ) reachableEntries(want map[string]string) map[string]string {
+	kept := make(map[string]string, len(want))
+	for key, value := range want {
+		if d.reachable(value) {
+			kept[key] = value
+		}
+	}
+	return kept
+}
+
+func entriesOf(entries map[string]string) []string {
+	lines := make([]string, 0, len(entries))
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		lines = append(lines, key+" "+entries[key])
+	}
+	return lines
+}
+
+func putEntry(table, key, value string) func(*State) {
+	return func(s *State) { s.Tables[table][key] = value }
+}
+
+func dropEntry(table, key string) func(*State) {
+	return func(s *State) { delete(s.Tables[table], key) }
+}
+
+// entryLines are "key value" lines for as many of keys as fit a payload.
+func entryLines(keys []string, values map[string]string) (lines string, n int) {
+	var b strings.Builder
+	for _, key := range keys {
+		if b.Len()+len(key)+len(values[key])+2 > maxPayload && n > 0 {
+			break
+		}
+		b.WriteString(key + " " + values[key] + "\n")
+		n++
+	}
+	return b.String(), n
+}
+
+// compactPEM removes empty lines, which would end a payload.
+func compactPEM(pem string) string {
+	var b strings.Builder
+	for line := range strings.Lines(pem) {
+		if strings.TrimSpace(line) != "" {
+			b.WriteString(strings.TrimRight(line, "\r\n") + "\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,180 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// execute sends commands in their order over one connection, and notes the
+// effect of each that HAProxy accepted. A refused command does not keep the
+// others back; a broken connection does. Certificates' transactions that
+// went wrong are closed, since an open one would block the next.
+func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
+	if len(commands) == 0 {
+		return nil
+	}
+	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var failed []error
+	for _, c := range commands {
+		if c.swap != nil {
+			err = c.swap.run(ctx, s)
+		} else {
+			_, err = s.do(ctx, c.Text)
+		}
+		var refused *CommandError
+		switch {
+		case err == nil:
+		case !errors.As(err, &refused):
+			return errors.Join(append(failed, err)...)
+		case c.benign != "" && strings.Contains(strings.ToLower(refused.Answer), c.benign):
+		default:
+			failed = append(failed, err)
+			if verb, path, ok := strings.Cut(firstLine(c.Text), " ssl cert "); ok && verb != "del" {
+				_, _ = s.do(ctx, "abort ssl cert "+strings.TrimSuffix(path, " <<"))
+			}
+			if verb, path, ok := strings.Cut(firstLine(c.Text), " ssl ca-file "); ok && verb != "del" {
+				_, _ = s.do(ctx, "abort ssl ca-file "+strings.TrimSuffix(path, " <<"))
+			}
+			d.opts.Metrics.command(c.Kind, false)
+			continue
+		}
+		d.opts.Metrics.command(c.Kind, true)
+		if c.effect != nil {
+			c.effect(d.applied)
+		}
+		if c.Kind == "set server state" && strings.HasSuffix(c.Text, " maint") {
+			d.leaving[backendOf(c.Text)] = true
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// backendOf takes the backend out of "set server BACKEND/SERVER ...".
+func backendOf(command string) string {
+	fields := strings.Fields(command)
+	name, _, _ := strings.Cut(fields[2], "/")
+	return name
+}
+
+// run replaces the list in one step.
+func (w *swap) run(ctx context.Context, s *session) error {
+	answer, err := s.do(ctx, "prepare "+w.kind+" "+w.path)
+	if err != nil {
+		return err
+	}
+	var version int
+	if _, err := fmt.Sscanf(answer, "New version created: %d", &version); err != nil {
+		return &CommandError{Command: "prepare " + w.kind + " " + w.path, Answer: answer}
+	}
+	add := fmt.Sprintf("add %s @%d %s", w.kind, version, w.path)
+	if w.kind == "map" {
+		for lines := w.lines; len(lines) > 0; {
+			n, size := 0, 0
+			for n < len(lines) && (n == 0 || size+len(lines[n])+1 <= maxPayload) {
+				size += len(lines[n]) + 1
+				n++
+			}
+			if _, err := s.do(ctx, payload(add, strings.Join(lines[:n], "\n"))); err != nil {
+				return err
+			}
+			lines = lines[n:]
+		}
+	} else {
+		for _, line := range w.lines {
+			if _, err := s.do(ctx, add+" "+escapeWord(line)); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = s.do(ctx, fmt.Sprintf("commit %s @%d %s", w.kind, version, w.path))
+	return err
+}
+
+// reapInterval is the time between looks at servers whose last connections
+// are awaited.
+const reapInterval = 500 * time.Millisecond
+
+// reap deletes servers, or frees slots, whose last connection has ended.
+func (d *DataPlane) reap(ctx context.Context) {
+	if len(d.leaving) == 0 {
+		return
+	}
+	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	if err != nil {
+		return
+	}
+	defer s.close()
+	for name := range d.leaving {
+		backend := d.applied.Backends[name]
+		if backend == nil {
+			delete(d.leaving, name)
+			continue
+		}
+		var busy map[string]bool
+		if !d.features.DynamicServers {
+			if busy, err = busyServers(ctx, s, name); err != nil {
+				return
+			}
+		}
+		rest := 0
+		for _, server := range backend.Servers {
+			switch {
+			case !server.Leaving:
+			case d.features.DynamicServers:
+				id := name + "/" + server.Name
+				// Idle connections are not purged by a deletion from 3.3 on.
+				_, _ = s.do(ctx, "wait 1ms srv-removable "+id)
+				if _, err := s.do(ctx, "del server "+id); err != nil && !strings.Contains(err.Error(), "No such server") {
+					rest++
+					continue
+				}
+				dropServer(name, server.Name)(d.applied)
+			case busy[server.Name]:
+				rest++
+			default:
+				server.Leaving = false
+				putServer(name, server)(d.applied)
+			}
+		}
+		if rest == 0 {
+			delete(d.leaving, name)
+		}
+	}
+}
+
+// busyServers are the servers of a backend with connections in use.
+func busyServers(ctx context.Context, s *session, backend string) (map[string]bool, error) {
+	answer, err := s.do(ctx, "show servers conn "+backend)
+	if err != nil {
+		return nil, err
+	}
+	busy := map[string]bool{}
+	column := -1
+	for line := range strings.Lines(answer) {
+		fields := strings.Fields(strings.TrimPrefix(line, "# "))
+		if strings.HasPrefix(line, "#") {
+			for i, f := range fields {
+				if f == "used_cur" {
+					column = i
+				}
+			}
+			continue
+		}
+		if column < 0 || column >= len(fields) {
+			continue
+		}
+		_, server, _ := strings.Cut(fields[0], "/")
+		busy[server] = fields[column] != "0"
+	}
+	if column < 0 {
+		return nil, fmt.Errorf("show servers conn: no column used_cur")
+	}
+	return busy, nil
+}

@@ -1,0 +1,134 @@
+package haproxy
+
+import (
+	"slices"
+	"strconv"
+)
+
+// place says which servers a backend is to have for the wanted endpoints,
+// given those that it has.
+//
+// Where servers can be added and deleted while running, each endpoint is a
+// server under its own ID, and those that are not wanted any more stay,
+// leaving, until their last connection ends.
+//
+// HAProxy before 3.0 crashes on deleting a server in use and gives no cookie
+// to an added one. There a backend has slots, servers with neutral names, of
+// which some stand for no endpoint: a new endpoint takes a free slot. A slot
+// that was given up may be taken again only when its last connection has
+// ended: else connections in use at that moment return to the pool and carry
+// other requests to the old address for ever (measured on 2.6.12).
+//
+// left counts the endpoints that found no slot; they need a reload.
+func place(have []Server, want []Server, slots bool) (placed []Server, left int) {
+	if slots {
+		return placeInSlots(have, want)
+	}
+	placed = slices.Clone(want)
+	for _, s := range have {
+		if s.Ready && !slices.ContainsFunc(want, func(w Server) bool { return w.Name == s.Name }) {
+			s.Ready, s.Leaving, s.Check = false, true, false
+			placed = append(placed, s)
+		} else if s.Leaving && !slices.ContainsFunc(want, func(w Server) bool { return w.Name == s.Name }) {
+			placed = append(placed, s)
+		}
+	}
+	return placed, 0
+}
+
+// minSlots is the least number of slots of a backend; minSpare the least
+// number of those that are free after a reload.
+const (
+	minSlots = 4
+	minSpare = 2
+)
+
+// slotCount is how many slots a backend gets for n endpoints when it is
+// rendered anew: half as many again, at least minSpare more.
+func slotCount(n int) int { return max(minSlots, n+max(minSpare, n/2)) }
+
+// placeInSlots keeps the endpoints that have a slot and gives the others free
+// ones, as far as those go.
+func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
+	placed = slices.Clone(have)
+	wanted := make(map[string]*Server, len(want))
+	for i := range want {
+		wanted[want[i].Endpoint] = &want[i]
+	}
+	for i := range placed {
+		s := &placed[i]
+		if s.Endpoint == "" {
+			continue
+		}
+		w, ok := wanted[s.Endpoint]
+		if ok && w.Options == s.Options && w.Resolve == s.Resolve {
+			*s = named(*w, s.Name)
+			delete(wanted, s.Endpoint)
+			continue
+		}
+		// Leaving until its last connection ends; then it is free again.
+		s.Endpoint, s.Ready, s.Leaving, s.Check = "", false, true, false
+	}
+	for i := range want {
+		w := &want[i]
+		if wanted[w.Endpoint] == nil {
+			continue
+		}
+		free := slices.IndexFunc(placed, func(s Server) bool {
+			return s.Endpoint == "" && !s.Leaving && s.Options == w.Options && !w.Resolve
+		})
+		if free < 0 {
+			left++
+			continue
+		}
+		placed[free] = named(*w, placed[free].Name)
+	}
+	return placed, left
+}
+
+func named(s Server, name string) Server {
+	s.Name = name
+	return s
+}
+
+// freshSlots lays the slots out anew, for a reload: endpoints keep their slots
+// where they can, so that their counters go on, and the options that are in
+// use, or that a first endpoint would have, take turns in the spare slots.
+func freshSlots(have []Server, want []Server, options string) []Server {
+	total := slotCount(len(want))
+	placed := make([]Server, total)
+	left := slices.Clone(want)
+	for i := range placed {
+		name := slotName(i)
+		if j := slices.IndexFunc(have, func(s Server) bool { return s.Name == name && s.Endpoint != "" }); j >= 0 {
+			if k := slices.IndexFunc(left, func(w Server) bool { return w.Endpoint == have[j].Endpoint }); k >= 0 {
+				placed[i] = named(left[k], name)
+				left = slices.Delete(left, k, k+1)
+			}
+		}
+	}
+	kinds := []string{options}
+	for i := range want {
+		if !slices.Contains(kinds, want[i].Options) {
+			kinds = append(kinds, want[i].Options)
+		}
+	}
+	spare := 0
+	for i := range placed {
+		switch {
+		case placed[i].Name != "":
+		case len(left) > 0:
+			placed[i] = named(left[0], slotName(i))
+			left = left[1:]
+		default:
+			placed[i] = Server{
+				Name: slotName(i), Address: placeholderAddress, Port: placeholderPort, Weight: 1,
+				Options: kinds[spare%len(kinds)],
+			}
+			spare++
+		}
+	}
+	return placed
+}
+
+func slotName(i int) string { return "s" + strconv.Itoa(i+1) }

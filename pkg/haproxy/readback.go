@@ -1,0 +1,285 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// liveServer is a server as "show servers state" has it.
+type liveServer struct {
+	address string
+	port    int
+	weight  int
+	ready   bool
+	check   bool
+	down    bool
+	drain   bool
+}
+
+// Bits of the columns srv_admin_state and srv_check_state, as in HAProxy's
+// management guide, section "show servers state".
+const (
+	adminForcedMaint = 0x01
+	adminForcedDrain = 0x08
+	checkEnabled     = 0x04
+)
+
+// parseServers reads "show servers state": by backend, by server.
+func parseServers(answer string) (map[string]map[string]liveServer, error) {
+	live := map[string]map[string]liveServer{}
+	columns := map[string]int{}
+	for line := range strings.Lines(answer) {
+		if header, found := strings.CutPrefix(line, "# "); found {
+			for i, name := range strings.Fields(header) {
+				columns[name] = i
+			}
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		get := func(name string) string {
+			if i, ok := columns[name]; ok && i < len(fields) {
+				return fields[i]
+			}
+			return ""
+		}
+		number := func(name string) int {
+			n, err := strconv.Atoi(get(name))
+			if err != nil {
+				return -1
+			}
+			return n
+		}
+		backend, server := get("be_name"), get("srv_name")
+		admin := number("srv_admin_state")
+		if backend == "" || server == "" || admin < 0 {
+			return nil, fmt.Errorf("show servers state: unexpected line %q", strings.TrimSpace(line))
+		}
+		if live[backend] == nil {
+			live[backend] = map[string]liveServer{}
+		}
+		live[backend][server] = liveServer{
+			address: get("srv_addr"), port: number("srv_port"), weight: number("srv_uweight"),
+			ready: admin&(adminForcedMaint|adminForcedDrain) == 0, drain: admin&adminForcedDrain != 0,
+			check: number("srv_check_state")&checkEnabled != 0, down: number("srv_op_state") == 0,
+		}
+	}
+	return live, nil
+}
+
+// errDrift is the error of a read-back that found a difference.
+var errDrift = errors.New("haproxy differs from what was sent")
+
+// readBack compares what is live with what is believed to be, for what is in
+// scope: each backend's servers, and each entry.
+func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
+	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for name := range in.backends {
+		have := d.applied.Backends[name]
+		if have == nil {
+			continue
+		}
+		answer, err := s.do(ctx, "show servers state "+name)
+		if err != nil {
+			return err
+		}
+		live, err := parseServers(answer)
+		if err != nil {
+			return err
+		}
+		if now := withLive(have, live[name]); !slices.Equal(now.Servers, have.Servers) {
+			return fmt.Errorf("%w: servers of %s", errDrift, name)
+		}
+	}
+	return d.readBackEntries(ctx, s, in)
+}
+
+// readBackEntries looks each entry up in the live table. The tables are
+// searched by the longest prefix, so the answer names the key that was found.
+func (d *DataPlane) readBackEntries(ctx context.Context, s *session, in *scope) error {
+	if len(in.entries) > swapEntries {
+		return d.compareTables(ctx, s)
+	}
+	for k := range in.entries {
+		answer, err := s.do(ctx, "get map "+k.table+" "+escapeWord(k.key))
+		if err != nil {
+			return err
+		}
+		value, wanted := d.applied.Tables[k.table][k.key]
+		found := strings.Contains(answer, `key="`+k.key+`"`)
+		if found != wanted || wanted && !strings.Contains(answer, `value="`+value+`"`) {
+			return fmt.Errorf("%w: entry %s of %s", errDrift, k.key, k.table)
+		}
+	}
+	return nil
+}
+
+func (d *DataPlane) compareTables(ctx context.Context, s *session) error {
+	for table, entries := range d.applied.Tables {
+		live, err := showTable(ctx, s, table)
+		if err != nil {
+			return err
+		}
+		if len(live) != len(entries) {
+			return fmt.Errorf("%w: %s has %d entries instead of %d", errDrift, table, len(live), len(entries))
+		}
+		for key, value := range entries {
+			if live[key] != value {
+				return fmt.Errorf("%w: entry %s of %s", errDrift, key, table)
+			}
+		}
+	}
+	return nil
+}
+
+// withLive is a backend with its servers as they are live.
+func withLive(b *Backend, live map[string]liveServer) *Backend {
+	now := *b
+	now.Servers = nil
+	known := map[string]bool{}
+	for _, s := range b.Servers {
+		known[s.Name] = true
+		l, exists := live[s.Name]
+		if !exists {
+			continue
+		}
+		if !s.Resolve {
+			s.Address, s.Port = l.address, l.port
+		}
+		s.Weight, s.Ready = l.weight, l.ready
+		if s.checkable() {
+			s.Check = l.check
+			s.Down = l.down && !l.check && l.ready
+		}
+		now.Servers = append(now.Servers, s)
+	}
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		if l := live[name]; !known[name] {
+			now.Servers = append(now.Servers, Server{Name: name, Address: l.address, Port: l.port, Weight: l.weight, Ready: l.ready, Leaving: !l.ready})
+		}
+	}
+	return &now
+}
+
+// refresh reads all of the live state into the applied one.
+func (d *DataPlane) refresh(ctx context.Context) error {
+	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	answer, err := s.do(ctx, "show servers state")
+	if err != nil {
+		return err
+	}
+	servers, err := parseServers(answer)
+	if err != nil {
+		return err
+	}
+	live := d.applied.clone()
+	for name, b := range d.applied.Backends {
+		live.Backends[name] = withLive(b, servers[name])
+		if slices.ContainsFunc(live.Backends[name].Servers, func(s Server) bool { return s.Leaving }) {
+			d.leaving[name] = true
+		}
+	}
+	for table := range live.Tables {
+		if live.Tables[table], err = showTable(ctx, s, table); err != nil {
+			return err
+		}
+	}
+	if live.Hosts, err = showHosts(ctx, s, d.files.CrtList.String()); err != nil {
+		return err
+	}
+	if err := d.refreshCertificates(ctx, s, live); err != nil {
+		return err
+	}
+	if err := d.refreshLists(ctx, s, live); err != nil {
+		return err
+	}
+	d.applied = live
+	return nil
+}
+
+// refreshCertificates notes the certificates that are not loaded. (Which
+// content a loaded one has is known from its commit.)
+func (d *DataPlane) refreshCertificates(ctx context.Context, s *session, live *State) error {
+	answer, err := s.do(ctx, "show ssl cert")
+	if err != nil {
+		return err
+	}
+	loaded := map[string]bool{}
+	for line := range strings.Lines(answer) {
+		loaded[strings.TrimSpace(line)] = true
+	}
+	for path := range live.Certificates {
+		if !loaded[path] {
+			delete(live.Certificates, path)
+		}
+	}
+	return nil
+}
+
+// refreshLists reads the allowlists.
+func (d *DataPlane) refreshLists(ctx context.Context, s *session, live *State) error {
+	for path, entries := range live.Lists {
+		answer, err := s.do(ctx, "show acl "+path)
+		if err != nil {
+			return err
+		}
+		var now []string
+		for line := range strings.Lines(answer) {
+			if fields := strings.Fields(line); len(fields) == 2 {
+				now = append(now, fields[1])
+			}
+		}
+		slices.Sort(now)
+		if sorted := slices.Sorted(slices.Values(entries)); !slices.Equal(now, sorted) {
+			live.Lists[path] = now
+		}
+	}
+	return nil
+}
+
+// showTable reads a lookup table: by key.
+func showTable(ctx context.Context, s *session, table string) (map[string]string, error) {
+	answer, err := s.do(ctx, "show map "+table)
+	if err != nil {
+		return nil, err
+	}
+	entries := map[string]string{}
+	for line := range strings.Lines(answer) {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			entries[fields[1]] = fields[2]
+		}
+	}
+	return entries, nil
+}
+
+// showHosts reads the crt-list: by host filter, the certificate's file.
+func showHosts(ctx context.Context, s *session, list string) (map[string]string, error) {
+	answer, err := s.do(ctx, "show ssl crt-list "+list)
+	if err != nil {
+		return nil, err
+	}
+	hosts := map[string]string{}
+	for line := range strings.Lines(answer) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		hosts[fields[len(fields)-1]] = fields[0]
+	}
+	return hosts, nil
+}

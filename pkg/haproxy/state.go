@@ -1,0 +1,183 @@
+package haproxy
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"router/pkg/model"
+	"router/pkg/template"
+)
+
+// State is what HAProxy has, or is to have. The values behind the maps are
+// immutable; a change replaces them.
+type State struct {
+	// Frame is the text of global, defaults and frontends.
+	Frame string
+	// Backends by name.
+	Backends map[string]*Backend
+	// Tables are the lookup tables: by file, by key.
+	Tables map[string]map[string]string
+	// Certificates by file.
+	Certificates map[string]*template.Certificate
+	// Hosts are the lines of the crt-list: by host filter, the certificate's file.
+	Hosts map[string]string
+	// CAs are the destination CA files by path, Lists the allowlists.
+	CAs   map[string]string
+	Lists map[string][]string
+}
+
+// newState returns an empty state with the given tables.
+func newState(tables []template.Path) *State {
+	s := &State{
+		Backends: map[string]*Backend{}, Tables: map[string]map[string]string{},
+		Certificates: map[string]*template.Certificate{}, Hosts: map[string]string{},
+		CAs: map[string]string{}, Lists: map[string][]string{},
+	}
+	for _, t := range tables {
+		s.Tables[t.String()] = map[string]string{}
+	}
+	return s
+}
+
+// clone copies the state as deep as changes go.
+func (s *State) clone() *State {
+	c := &State{
+		Frame: s.Frame, Backends: maps.Clone(s.Backends), Tables: make(map[string]map[string]string, len(s.Tables)),
+		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), Lists: maps.Clone(s.Lists),
+	}
+	for name, entries := range s.Tables {
+		c.Tables[name] = maps.Clone(entries)
+	}
+	return c
+}
+
+// Backend is one backend and its servers, in a fixed order.
+type Backend struct {
+	Route    model.RouteKey
+	Settings string
+	Servers  []Server
+	// Options are those of a server that the backend may get, for slots.
+	Options string
+}
+
+// Server is one server of a backend as HAProxy knows it.
+type Server struct {
+	// Name is the endpoint's ID, or the name of a slot (see place).
+	Name string
+	// Endpoint is the ID of the endpoint that the server stands for, "" for a
+	// slot that stands for none.
+	Endpoint string
+	Address  string
+	Port     int
+	Weight   int
+	// Options is the text behind the address, from the one definition.
+	Options string
+	// Check is whether health checks run.
+	Check bool
+	// Resolve means that Address is a name, resolved while running.
+	Resolve bool
+	// Ready is whether the server takes requests; otherwise it is in maintenance.
+	Ready bool
+	// Down is whether a server that is not checked is believed to be dead.
+	Down bool
+	// Leaving servers are in maintenance until their last connection ends.
+	Leaving bool
+}
+
+// placeholder is the address of a slot without an endpoint: the discard port
+// of a loopback address that nothing listens on.
+const (
+	placeholderAddress = "127.255.255.254"
+	placeholderPort    = 9
+)
+
+// addressPort joins the server's address and port as HAProxy writes them.
+func (s *Server) addressPort() string {
+	if strings.Contains(s.Address, ":") {
+		return "[" + s.Address + "]:" + strconv.Itoa(s.Port)
+	}
+	return s.Address + ":" + strconv.Itoa(s.Port)
+}
+
+// line is the server's line in the configuration's file.
+func (s *Server) line() string {
+	text := "  server " + s.Name + " " + s.addressPort() + " weight " + strconv.Itoa(s.Weight) + s.Options
+	if !s.Ready {
+		text += " disabled"
+	}
+	return text + "\n"
+}
+
+// checkable reports whether the server can be checked at all.
+func (s *Server) checkable() bool { return strings.Contains(s.Options, " check inter ") }
+
+// serverOf makes a server that stands for an endpoint under its own ID.
+func serverOf(t *template.ServerText) Server {
+	return Server{
+		Name: t.ID, Endpoint: t.ID, Address: t.Address, Port: t.Port, Weight: t.Weight,
+		Options: t.Options, Check: t.Check, Resolve: t.Resolve, Ready: true,
+	}
+}
+
+// equal reports whether two backends are the same but for leaving servers,
+// which no file mentions.
+func (b *Backend) equal(o *Backend) bool {
+	return b.Settings == o.Settings && slices.Equal(b.staying(), o.staying())
+}
+
+// staying are the servers that are not leaving.
+func (b *Backend) staying() []Server {
+	if !slices.ContainsFunc(b.Servers, func(s Server) bool { return s.Leaving }) {
+		return b.Servers
+	}
+	return slices.DeleteFunc(slices.Clone(b.Servers), func(s Server) bool { return s.Leaving })
+}
+
+// text is the backend's section in the file.
+func (b *Backend) text() string {
+	var t strings.Builder
+	t.WriteString(b.Settings)
+	for i := range b.Servers {
+		if !b.Servers[i].Leaving {
+			t.WriteString(b.Servers[i].line())
+		}
+	}
+	return t.String()
+}
+
+// configText joins the frame and the backends, by name, and says at which
+// line of the file each backend begins.
+func (s *State) configText() (text string, lines []backendLine) {
+	var b strings.Builder
+	b.WriteString(s.Frame)
+	line := 1 + strings.Count(s.Frame, "\n")
+	for _, name := range slices.Sorted(maps.Keys(s.Backends)) {
+		section := s.Backends[name].text()
+		lines = append(lines, backendLine{line, name})
+		b.WriteString(section)
+		line += strings.Count(section, "\n")
+	}
+	return b.String(), lines
+}
+
+// backendLine is the first line of a backend in the file.
+type backendLine struct {
+	line int
+	name string
+}
+
+// tableText is the content of a lookup table's file.
+func tableText(entries map[string]string) string {
+	return strings.Join(append(entriesOf(entries), ""), "\n")
+}
+
+// hostsText is the content of the crt-list.
+func hostsText(hosts map[string]string) string {
+	var b strings.Builder
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		b.WriteString(hosts[host] + " " + host + "\n")
+	}
+	return b.String()
+}

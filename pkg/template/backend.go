@@ -1,0 +1,127 @@
+package template
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"router/pkg/model"
+)
+
+// BackendView is the data of the "backend" part.
+type BackendView struct {
+	Name, Profile                   Name
+	Balance                         Arg
+	ConsistentHash                  bool
+	AdjustCase                      bool
+	Allowlist                       *Path
+	ServerTimeout, TunnelTimeout    *Duration
+	RateLimit                       *model.RateLimit
+	Rewrite                         *RewriteView
+	Cookie                          *CookieView
+	HSTS                            *Arg
+	RequestHeaders, ResponseHeaders []HeaderView
+}
+
+// RewriteView is the regular expression and replacement of a path rewrite.
+type RewriteView struct{ Match, Replacement Arg }
+
+// CookieView is session affinity.
+type CookieView struct {
+	Name     Name
+	Key      Arg
+	Secure   bool
+	SameSite *Arg
+}
+
+// ServerView is the data of the "server" part.
+type ServerView struct {
+	TLS, HTTP2, H2C, Backup, Resolve bool
+	VerifyHost                       *Arg
+	CAFile                           *Path
+	CheckInterval                    *Duration
+	MaxConn                          int
+}
+
+func newBackendView(r *model.Route, files Layout) (BackendView, error) {
+	b := builder{}
+	be := &r.Backend
+	passthrough := r.Termination == model.TerminationPassthrough
+	v := BackendView{
+		Name: b.name("route name", BackendName(r)), Profile: profileOf(r),
+		Balance: b.arg("balance", string(be.Balance)),
+		// Only a consistent hash can change its servers while running.
+		ConsistentHash: passthrough || be.Balance == model.BalanceSource,
+		TunnelTimeout:  optional(be.TunnelTimeout),
+		RateLimit:      be.RateLimit,
+	}
+	if be.Allowlist != nil {
+		p, err := in(files.Lists, fileStem(r.Key)+".txt")
+		b.fail("allowlist", err)
+		v.Allowlist = &p
+	}
+	if passthrough {
+		return v, b.err
+	}
+	v.ServerTimeout = optional(be.ServerTimeout)
+	v.AdjustCase = be.AdjustCase
+	v.HSTS = b.optional("HSTS header", strings.ReplaceAll(be.HSTS, "%", "%%"))
+	v.RequestHeaders, v.ResponseHeaders = b.headers(be.RequestHeaders), b.headers(be.ResponseHeaders)
+	if c := be.Cookie; c != nil {
+		v.Cookie = &CookieView{
+			Name: b.name("cookie name", c.Name), Key: b.arg("cookie key", c.Key.Reveal()),
+			Secure: c.Secure, SameSite: b.optional("SameSite", c.SameSite),
+		}
+	}
+	if be.Rewrite != nil {
+		v.Rewrite = b.rewrite(r.Path, *be.Rewrite)
+	}
+	return v, b.err
+}
+
+// rewrite replaces the route's path, taken literally, at the beginning of the
+// request's path.
+func (b *builder) rewrite(path string, rw model.Rewrite) *RewriteView {
+	match := "^" + regexp.QuoteMeta(path)
+	if rw.Target == "/" {
+		match += "/?"
+	}
+	match += "(.*)$"
+	replacement := strings.NewReplacer(`\`, `\\`, "%", "%%").Replace(rw.Target)
+	if !rw.DropRest {
+		replacement += `\1`
+	}
+	return &RewriteView{Match: b.arg("rewrite of path", match), Replacement: b.arg("rewrite target", replacement)}
+}
+
+func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, error) {
+	b := builder{}
+	be := &r.Backend
+	v := ServerView{
+		H2C: s.H2C, Backup: s.Backup, Resolve: s.Resolve,
+		MaxConn: be.MaxConnPerServer,
+	}
+	if !s.Idled {
+		// Every server can be checked; whether it is, changes while running.
+		v.CheckInterval = optional(be.CheckInterval)
+	}
+	if t := be.TLS; t != nil {
+		v.TLS, v.HTTP2, v.H2C = true, t.HTTP2, false
+		v.VerifyHost = b.optional("verified host", s.VerifyHost)
+		ca := t.CAFile
+		if t.CA != "" {
+			p, err := caPath(r.Key, files)
+			b.fail("destination CA", err)
+			ca = p.text
+		}
+		v.CAFile = b.path("destination CA", ca)
+	}
+	if b.err != nil {
+		return v, fmt.Errorf("server %s: %w", s.ID, b.err)
+	}
+	return v, nil
+}
+
+func caPath(k model.RouteKey, files Layout) (Path, error) {
+	return in(files.CAs, fileStem(k)+".pem")
+}

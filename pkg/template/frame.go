@@ -1,0 +1,280 @@
+package template
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"router/pkg/model"
+)
+
+// Frame is the data of the parts that do not belong to one route: global,
+// defaults and frontends.
+type Frame struct {
+	Files Layout
+	Maps  Maps
+	TLS   FrameTLS
+
+	// Passthrough is whether there are passthrough routes. Only then TLS
+	// connections go through an SNI front and a hop to the TLS frontend;
+	// without them the TLS frontend listens itself.
+	Passthrough bool
+	StatsSocket bool
+
+	HTTPBinds, HTTPSBinds []Arg
+	AcceptProxy           bool
+	InspectDelay          Duration
+
+	HardStopAfter                                             *Duration
+	MaxConnections, Threads, BufferSize, MaxRewrite           int
+	Timeouts                                                  FrameTimeouts
+	CompressionTypes                                          []Arg
+	HTTP2                                                     bool
+	IdleCloseOnResponse, ContStats, IgnoreProbes, DontLogNull bool
+	AbortOnClose, NotFound404, StripClientHeaders             bool
+	Log                                                       *FrameLog
+	RequestHeaders, ResponseHeaders                           []HeaderView
+	CaptureRequest, CaptureResponse                           []CaptureView
+	CaptureCookie                                             *CaptureView
+	CookieCaptureLength                                       int
+	CaseAdjust                                                []CaseView
+	UniqueIDFormat, UniqueIDHeader                            *Arg
+	Profiles                                                  []Profile
+}
+
+// FrameTLS is the TLS of the listeners.
+type FrameTLS struct {
+	MinVersion                    Arg
+	MaxVersion                    *Arg
+	Ciphers, CipherSuites, Curves *Arg
+	DHParam                       int
+	StrictSNI                     bool
+	ClientAuth                    *Arg
+	VerifiesClients               bool
+	ClientCAFile, ClientCRLFile   *Path
+	ClientDNFilter                *Arg
+}
+
+// FrameTimeouts are the default time-outs.
+type FrameTimeouts struct {
+	Connect, Client, ClientFin, Server, ServerFin, HTTPRequest, HTTPKeepAlive, Tunnel Duration
+}
+
+// FrameLog is the access log.
+type FrameLog struct {
+	Target          Arg
+	MaxLength       int
+	Facility, Level Arg
+	// Raw leaves syslog's framing away, for standard output.
+	Raw, Hostname bool
+	Format        *Arg
+}
+
+// HeaderView is one header action.
+type HeaderView struct {
+	Name   Arg
+	Delete bool
+	Value  Arg
+}
+
+// CaptureView is one header or cookie for the access log.
+type CaptureView struct {
+	Name   Arg
+	Length int
+}
+
+// CaseView is one header name and the case to send it in.
+type CaseView struct{ From, To Arg }
+
+// Profile is a named defaults section that backends build on.
+type Profile struct {
+	Name      Name
+	HTTP      bool
+	Forwarded model.ForwardedPolicy
+}
+
+// profiles are all the defaults sections; profileOf chooses among them.
+func profiles() []Profile {
+	list := []Profile{{Name: profileName(passthroughPrefix), HTTP: false}}
+	for _, p := range []model.ForwardedPolicy{model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever} {
+		list = append(list, Profile{Name: profileName(string(p)), HTTP: true, Forwarded: p})
+	}
+	return list
+}
+
+func profileName(kind string) Name {
+	if kind == passthroughPrefix {
+		return Name{"route-tcp"}
+	}
+	return Name{"route-http-" + kind}
+}
+
+func profileOf(r *model.Route) Name {
+	if r.Termination == model.TerminationPassthrough {
+		return profileName(passthroughPrefix)
+	}
+	return profileName(string(r.Backend.Forwarded))
+}
+
+// Default bind and buffer values stand in pkg/options; a zero Global is for
+// tests only and gets the smallest workable ones.
+const (
+	stdoutTarget     = "stdout"
+	containerTarget  = "container"
+	defaultCookieLen = 63
+)
+
+// NewFrame prepares the data of the frame. Errors name the setting whose
+// value HAProxy's configuration cannot carry.
+func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
+	b := builder{}
+	f := Frame{
+		Files: files, Maps: files.Maps,
+		Passthrough: passthrough, StatsSocket: true,
+		HTTPBinds:   b.binds(g.Listen, g.Listen.HTTPPort),
+		HTTPSBinds:  b.binds(g.Listen, g.Listen.HTTPSPort),
+		AcceptProxy: g.Listen.AcceptProxy, InspectDelay: NewDuration(g.Listen.InspectDelay),
+		HardStopAfter:  optional(g.HardStopAfter),
+		MaxConnections: g.MaxConnections, Threads: g.Threads, BufferSize: g.BufferSize, MaxRewrite: g.MaxRewrite,
+		HTTP2: g.HTTP2, IdleCloseOnResponse: g.IdleCloseOnResponse,
+		ContStats: g.ContStats, IgnoreProbes: g.IgnoreProbes, DontLogNull: g.DontLogNull, AbortOnClose: g.AbortOnClose,
+		NotFound404: g.NotFound404, StripClientHeaders: !g.TLS.KeepClientHeaders,
+		Timeouts: FrameTimeouts{
+			Connect: NewDuration(g.Timeouts.Connect), Client: NewDuration(g.Timeouts.Client), ClientFin: NewDuration(g.Timeouts.ClientFin),
+			Server: NewDuration(g.Timeouts.Server), ServerFin: NewDuration(g.Timeouts.ServerFin),
+			HTTPRequest: NewDuration(g.Timeouts.HTTPRequest), HTTPKeepAlive: NewDuration(g.Timeouts.HTTPKeepAlive), Tunnel: NewDuration(g.Timeouts.Tunnel),
+		},
+		TLS: FrameTLS{
+			MinVersion: b.arg("minimum TLS version", g.TLS.MinVersion), MaxVersion: b.optional("maximum TLS version", g.TLS.MaxVersion),
+			Ciphers: b.optional("ciphers", g.TLS.Ciphers), CipherSuites: b.optional("cipher suites", g.TLS.CipherSuites), Curves: b.optional("curves", g.TLS.Curves),
+			DHParam: g.TLS.DHParam, StrictSNI: g.TLS.StrictSNI,
+			ClientAuth:      b.optional("client authentication", g.TLS.ClientAuth),
+			VerifiesClients: g.TLS.ClientAuth != "" && g.TLS.ClientAuth != "none",
+			ClientCAFile:    b.path("client CA", g.TLS.ClientCAFile), ClientCRLFile: b.path("client CRL", g.TLS.ClientCRLFile),
+			ClientDNFilter: b.optional("client DN filter", g.TLS.ClientDNFilter),
+		},
+		RequestHeaders: b.headers(g.Headers.Request), ResponseHeaders: b.headers(g.Headers.Response),
+		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),
+		UniqueIDFormat: b.optional("unique id format", g.Headers.UniqueIDFormat), UniqueIDHeader: b.optional("unique id header", g.Headers.UniqueIDHeader),
+		Profiles: profiles(),
+		Log:      b.log(g.Log),
+	}
+	if g.Compression {
+		for _, t := range g.CompressionTypes {
+			f.CompressionTypes = append(f.CompressionTypes, b.arg("compression type", t))
+		}
+	}
+	if c := g.Headers.CaptureCookie; c != nil {
+		name := c.Name
+		if c.Exact {
+			name += "="
+		}
+		f.CaptureCookie = &CaptureView{Name: b.arg("captured cookie", name), Length: c.Length}
+		if c.Length > defaultCookieLen {
+			f.CookieCaptureLength = c.Length
+		}
+	}
+	for _, n := range g.Headers.CaseAdjust {
+		f.CaseAdjust = append(f.CaseAdjust, CaseView{From: b.arg("header case", strings.ToLower(n)), To: b.arg("header case", n)})
+	}
+	return f, b.err
+}
+
+// builder turns values into types that templates may print, and keeps the
+// first error.
+type builder struct{ err error }
+
+func (b *builder) fail(what string, err error) {
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+func (b *builder) arg(what, s string) Arg {
+	a, err := NewArg(s)
+	b.fail(what, err)
+	return a
+}
+
+func (b *builder) optional(what, s string) *Arg {
+	if s == "" {
+		return nil
+	}
+	a := b.arg(what, s)
+	return &a
+}
+
+func (b *builder) path(what, s string) *Path {
+	if s == "" {
+		return nil
+	}
+	p, err := NewPath(s)
+	b.fail(what, err)
+	return &p
+}
+
+func (b *builder) name(what, s string) Name {
+	n, err := NewName(s)
+	b.fail(what, err)
+	return n
+}
+
+func (b *builder) headers(actions []model.HeaderAction) []HeaderView {
+	var views []HeaderView
+	for _, a := range actions {
+		v := HeaderView{Name: b.arg("header name", a.Name), Delete: a.Delete}
+		if !a.Delete {
+			value, err := NewFormat(a.Value)
+			b.fail("value of header "+a.Name, err)
+			v.Value = value
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+func (b *builder) captures(list []model.Capture) []CaptureView {
+	var views []CaptureView
+	for _, c := range list {
+		views = append(views, CaptureView{Name: b.arg("captured header", c.Name), Length: c.Length})
+	}
+	return views
+}
+
+func (b *builder) log(l model.Log) *FrameLog {
+	if l.Address == "" {
+		return nil
+	}
+	v := &FrameLog{
+		MaxLength: l.MaxLength, Hostname: true,
+		Facility: b.arg("log facility", l.Facility), Level: b.arg("log level", l.Level),
+		Format: b.optional("log format", l.Format),
+	}
+	target := l.Address
+	if target == stdoutTarget || target == containerTarget {
+		target, v.Raw, v.Hostname = stdoutTarget, true, false
+		// Requests are logged at level info; a higher threshold, sensible for
+		// syslog, would leave standard output empty.
+		v.Level = b.arg("log level", "info")
+	}
+	v.Target = b.arg("log address", target)
+	return v
+}
+
+// binds lists the addresses of a port for the IP mode.
+func (b *builder) binds(l model.Listen, port int) []Arg {
+	p := strconv.Itoa(port)
+	if l.Address != "" {
+		return []Arg{b.arg("listen address", net.JoinHostPort(l.Address, p))}
+	}
+	v4 := Arg{":" + p}
+	v6 := Arg{":::" + p + " v6only"}
+	switch l.Mode {
+	case model.IPv6:
+		return []Arg{v6}
+	case model.IPv4IPv6:
+		return []Arg{v4, v6}
+	}
+	return []Arg{v4}
+}

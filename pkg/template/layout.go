@@ -1,0 +1,81 @@
+package template
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// maxSocketPath is what fits a unix socket's address (108 bytes) beside the
+// temporary ending that HAProxy adds while it binds.
+const maxSocketPath = 90
+
+// Layout is where files live below the working directory.
+type Layout struct {
+	// Config is the configuration's main file.
+	Config Path
+	// RuntimeSocket is the running worker's command socket, MasterSocket that
+	// of the master process, StatsSocket serves HAProxy's statistics page,
+	// SNISocket is the way from public_ssl to fe_sni.
+	RuntimeSocket, MasterSocket, StatsSocket, SNISocket Path
+	DefaultCertificate, CrtList                         Path
+	ErrorPage503, ErrorPage404                          Path
+	// Certificates, CAs and Lists are directories with files per route.
+	Certificates, CAs, Lists Path
+	// Maps are the lookup tables.
+	Maps Maps
+}
+
+// Maps are the files of the lookup tables.
+type Maps struct {
+	HTTP, HTTPWildcard, HTTPS, HTTPSWildcard, SNI, SNIWildcard Path
+}
+
+// All returns the maps in a fixed order.
+func (m Maps) All() []Path {
+	return []Path{m.HTTP, m.HTTPWildcard, m.HTTPS, m.HTTPSWildcard, m.SNI, m.SNIWildcard}
+}
+
+// NewLayout lays files out below the absolute directory dir. It refuses a
+// directory whose name cannot stand in the configuration or is too long for
+// a unix socket.
+func NewLayout(dir string) (Layout, error) {
+	if !filepath.IsAbs(dir) {
+		return Layout{}, fmt.Errorf("working directory %q is not an absolute path", dir)
+	}
+	if _, err := NewPath(dir); err != nil {
+		return Layout{}, fmt.Errorf("working directory: %w", err)
+	}
+	at := func(parts ...string) Path { return Path{filepath.Join(append([]string{dir}, parts...)...)} }
+	l := Layout{
+		Config:             at("conf", "haproxy.config"),
+		RuntimeSocket:      at("run", "haproxy.sock"),
+		MasterSocket:       at("run", "master.sock"),
+		StatsSocket:        at("run", "stats.sock"),
+		SNISocket:          at("run", "sni.sock"),
+		DefaultCertificate: at("router", "certs", "default.pem"),
+		CrtList:            at("conf", "certs.list"),
+		ErrorPage503:       at("conf", "error-page-503.http"),
+		ErrorPage404:       at("conf", "error-page-404.http"),
+		Certificates:       at("router", "certs"),
+		CAs:                at("router", "cacerts"),
+		Lists:              at("router", "allowlists"),
+		Maps: Maps{
+			HTTP:          at("conf", "http.map"),
+			HTTPWildcard:  at("conf", "http-wildcard.map"),
+			HTTPS:         at("conf", "https.map"),
+			HTTPSWildcard: at("conf", "https-wildcard.map"),
+			SNI:           at("conf", "sni.map"),
+			SNIWildcard:   at("conf", "sni-wildcard.map"),
+		},
+	}
+	for _, socket := range []Path{l.RuntimeSocket, l.MasterSocket, l.StatsSocket, l.SNISocket} {
+		if n := len(socket.text); n > maxSocketPath {
+			return Layout{}, fmt.Errorf("working directory %q is %d bytes too long for the unix sockets in it", dir, n-maxSocketPath)
+		}
+	}
+	return l, nil
+}
+
+// In returns the path of a file in a directory of the layout. The name must
+// be representable, as route keys that passed NewName are.
+func in(dir Path, name string) (Path, error) { return NewPath(filepath.Join(dir.text, name)) }

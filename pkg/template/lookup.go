@@ -1,0 +1,208 @@
+package template
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"router/pkg/model"
+)
+
+// Verdicts are map values that are not the name of a backend.
+const (
+	// VerdictRedirect sends a plain HTTP request to https.
+	VerdictRedirect = "_redirect"
+	// VerdictNone hides a path that a broader route's redirect would take.
+	VerdictNone = "_none"
+	// VerdictDefault is, in the SNI map, a host that the default certificate serves.
+	VerdictDefault = "_default"
+)
+
+// HostKey identifies a host or, where Wildcard, the hosts one label below it.
+type HostKey struct {
+	Host     string
+	Wildcard bool
+}
+
+// HostKeyOf is the host that r claims a path of.
+func HostKeyOf(r *model.Route) HostKey { return HostKey{r.Host, r.Wildcard} }
+
+// Entry is one line of a lookup table.
+type Entry struct {
+	// Map is the path of the table's file.
+	Map        string
+	Key, Value string
+}
+
+// CrtEntry is one line of the crt-list: a certificate and the host that asks for it.
+type CrtEntry struct {
+	Path   string
+	Filter string
+}
+
+// HostText is what the routes of one host add to the lookup tables.
+type HostText struct {
+	// Entries are sorted by map and key.
+	Entries []Entry
+	// Crt is nil where the default certificate serves the host.
+	Crt *CrtEntry
+	// Winner is the route whose certificate Crt is.
+	Winner model.RouteKey
+	// Passthrough is whether the host's TLS goes to its servers untouched.
+	Passthrough bool
+}
+
+// NewCertificate is the file for c at path: the key behind the chain, as
+// HAProxy reads it.
+func NewCertificate(path string, c model.Certificate) Certificate {
+	pem := strings.TrimRight(c.Chain, "\n") + "\n" + strings.TrimRight(c.Key.Reveal(), "\n") + "\n"
+	sum := sha256.Sum256([]byte(pem))
+	return Certificate{Path: path, PEM: model.NewSecret(pem), ID: hex.EncodeToString(sum[:12])}
+}
+
+// Host gives the lookup entries of the routes that share the host key. The
+// routes must be admitted, so that no two of them have the same path.
+func (t *Templates) Host(key HostKey, routes []*model.Route) HostText {
+	routes = slices.Clone(routes)
+	slices.SortFunc(routes, func(a, b *model.Route) int {
+		return cmp.Or(a.Created.Compare(b.Created), a.Key.Compare(b.Key))
+	})
+	m := t.files.Maps
+	httpMap, httpsMap, sniMap, filter := m.HTTP, m.HTTPS, m.SNI, key.Host
+	if key.Wildcard {
+		httpMap, httpsMap, sniMap, filter = m.HTTPWildcard, m.HTTPSWildcard, m.SNIWildcard, "*."+key.Host
+	}
+	var text HostText
+	add := func(table Path, key, value string) {
+		text.Entries = append(text.Entries, Entry{Map: table.text, Key: key, Value: value})
+	}
+
+	plain, tls := paths{}, paths{}
+	sni := ""
+	for _, r := range routes {
+		plain.claim(r.Path, plainVerdict(r))
+		switch r.Termination {
+		case model.TerminationPassthrough:
+			sni, text.Passthrough = BackendName(r), true
+		case model.TerminationEdge, model.TerminationReencrypt:
+			tls.claim(r.Path, BackendName(r))
+			if sni == "" {
+				sni = VerdictDefault
+			}
+			if r.Certificate != nil && text.Crt == nil {
+				cert := NewCertificate(t.files.Certificates.text+"/"+fileStem(r.Key)+".pem", *r.Certificate)
+				text.Crt, text.Winner, sni = &CrtEntry{Path: cert.Path, Filter: filter}, r.Key, cert.ID
+			}
+		}
+	}
+	for path, value := range plain.resolveHidden().keys() {
+		add(httpMap, key.Host+path, value)
+	}
+	for path, value := range tls.keys() {
+		add(httpsMap, key.Host+path, value)
+	}
+	if sni != "" {
+		add(sniMap, key.Host, sni)
+	}
+	slices.SortFunc(text.Entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Map, b.Map), cmp.Compare(a.Key, b.Key))
+	})
+	return text
+}
+
+// hidden marks a path that plain HTTP does not serve.
+const hidden = ""
+
+// plainVerdict is what a plain HTTP request for r gets.
+func plainVerdict(r *model.Route) string {
+	switch {
+	case r.Termination == model.TerminationNone:
+		return BackendName(r)
+	case r.Insecure == model.InsecureRedirect:
+		return VerdictRedirect
+	case r.Insecure == model.InsecureAllow && r.Termination != model.TerminationPassthrough:
+		return BackendName(r)
+	}
+	return hidden
+}
+
+// paths are the paths of one host and what they lead to.
+type paths map[string]string
+
+// claim gives a path to the first that asks.
+func (p paths) claim(path, value string) {
+	if _, taken := p[path]; !taken {
+		p[path] = value
+	}
+}
+
+// resolveHidden decides what plain HTTP requests get on a path whose route
+// does not serve them: the nearest broader route that does, else nothing, but
+// never the redirect of a broader route, which is not about this path.
+func (p paths) resolveHidden() paths {
+	resolved := make(paths, len(p))
+	for path, value := range p {
+		if value != hidden {
+			resolved[path] = value
+			continue
+		}
+		for broader := range p.broader(path) {
+			switch v := p[broader]; v {
+			case hidden:
+				continue
+			case VerdictRedirect:
+				resolved[path] = VerdictNone
+				continue
+			default:
+				resolved[path] = v
+			}
+			break
+		}
+	}
+	return resolved
+}
+
+// broader yields the claimed paths that contain path, longest first.
+func (p paths) broader(path string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for rest := strings.TrimSuffix(path, "/"); rest != ""; {
+			if rest != path {
+				if _, ok := p[rest]; ok && !yield(rest) {
+					return
+				}
+			}
+			i := strings.LastIndexByte(rest, '/')
+			if withSlash := rest[:i+1]; withSlash != "/" && withSlash != path {
+				if _, ok := p[withSlash]; ok && !yield(withSlash) {
+					return
+				}
+			}
+			rest = rest[:i]
+		}
+		if _, ok := p[""]; ok && path != "" {
+			yield("")
+		}
+	}
+}
+
+// keys turns paths into map keys: "/a" is found as "/a/" and as "/a?", where
+// "?" stands for the end of a request's path; "/a/" only below it.
+func (p paths) keys() map[string]string {
+	keys := make(map[string]string, 2*len(p))
+	for path, value := range p {
+		switch {
+		case path == "":
+			keys["/"] = value
+		case strings.HasSuffix(path, "/"):
+			keys[path] = value
+		default:
+			keys[path+"?"] = value
+			if _, own := p[path+"/"]; !own {
+				keys[path+"/"] = value
+			}
+		}
+	}
+	return keys
+}

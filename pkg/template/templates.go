@@ -1,0 +1,216 @@
+package template
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"router/pkg/model"
+)
+
+// Templates are the parsed parts of the configuration.
+type Templates struct {
+	parts *template.Template
+	files Layout
+}
+
+// parts are the definitions that the embedded files give and that an
+// operator's files may replace.
+var requiredParts = [...]string{"global", "defaults", "frontends", "backend", "server"}
+
+// New parses the parts in embedded, then those of override, a file or a
+// directory of *.tmpl files; "" for none. A definition in override replaces
+// the embedded one of the same name.
+func New(embedded fs.FS, override string, files Layout) (*Templates, error) {
+	root := template.New("conf").Option("missingkey=error").Funcs(template.FuncMap{"lookup": newLookup})
+	root, err := root.ParseFS(embedded, "*.tmpl")
+	if err != nil {
+		return nil, fmt.Errorf("parsing embedded templates: %w", err)
+	}
+	if override != "" {
+		paths := []string{override}
+		if info, err := os.Stat(override); err != nil {
+			return nil, fmt.Errorf("--template: %w", err)
+		} else if info.IsDir() {
+			if paths, err = filepath.Glob(filepath.Join(override, "*.tmpl")); err != nil || len(paths) == 0 {
+				return nil, fmt.Errorf("--template: no *.tmpl file in directory %s", override)
+			}
+		}
+		if root, err = root.ParseFiles(paths...); err != nil {
+			return nil, fmt.Errorf("--template: %w", err)
+		}
+	}
+	for _, name := range requiredParts {
+		if root.Lookup(name) == nil {
+			return nil, fmt.Errorf("template part %q is not defined", name)
+		}
+	}
+	return &Templates{parts: root, files: files}, nil
+}
+
+// lookup is the data of the part that looks a normalised host up.
+type lookup struct{ Exact, Wildcard Path }
+
+func newLookup(exact, wildcard Path) lookup { return lookup{exact, wildcard} }
+
+// Frame renders global, defaults and frontends.
+func (t *Templates) Frame(f Frame) (string, error) {
+	var b strings.Builder
+	for _, part := range []string{"global", "defaults", "frontends"} {
+		if err := t.parts.ExecuteTemplate(&b, part, f); err != nil {
+			return "", fmt.Errorf("rendering %s: %w", part, err)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String(), nil
+}
+
+// RouteText is what one route adds to HAProxy's files, but for the lookup
+// tables, which are shared with the other routes of its host.
+type RouteText struct {
+	// Backend is the backend's name, Settings its section without servers.
+	Backend, Settings string
+	Servers           []ServerText
+	// SpareOptions are the options of a plain server, for slots that wait for
+	// an endpoint.
+	SpareOptions string
+	// The rest are the files that the section names, by path.
+	Allowlist   *ListFile
+	CA          *File
+	Certificate *Certificate
+}
+
+// ServerText is one server of a backend.
+type ServerText struct {
+	// ID is the endpoint's identity, used as the server's name.
+	ID string
+	// Address is without brackets; Port in decimal.
+	Address string
+	Port    int
+	Weight  int
+	// Options are the settings behind the address, with a leading blank.
+	Options string
+	// Check is whether health checks are to run now.
+	Check bool
+	// Resolve means that Address is a name.
+	Resolve bool
+}
+
+// File is a file that HAProxy reads.
+type File struct {
+	Path    string
+	Content string
+}
+
+// ListFile is a file of patterns, one a line.
+type ListFile struct {
+	Path    string
+	Entries []string
+}
+
+// Certificate is a certificate file; its content holds a private key.
+type Certificate struct {
+	Path string
+	PEM  model.Secret
+	// ID is a digest of the content, for telling shared certificates.
+	ID string
+}
+
+// Route renders what belongs to r alone. An error means that one of its
+// values cannot be represented, and names it.
+func (t *Templates) Route(r *model.Route) (RouteText, error) {
+	view, err := newBackendView(r, t.files)
+	if err != nil {
+		return RouteText{}, err
+	}
+	var b strings.Builder
+	if err := t.parts.ExecuteTemplate(&b, "backend", view); err != nil {
+		return RouteText{}, fmt.Errorf("rendering backend: %w", err)
+	}
+	text := RouteText{Backend: view.Name.text, Settings: b.String()}
+	for i := range r.Backend.Servers {
+		s, err := t.server(r, &r.Backend.Servers[i])
+		if err != nil {
+			return RouteText{}, err
+		}
+		text.Servers = append(text.Servers, s)
+	}
+	spare, err := t.server(r, &model.Server{ID: "spare", Address: "0.0.0.0", VerifyHost: firstVerifyHost(r)})
+	if err != nil {
+		return RouteText{}, err
+	}
+	text.SpareOptions = spare.Options
+	if a := r.Backend.Allowlist; a != nil {
+		list := ListFile{Path: view.Allowlist.text}
+		for _, p := range a.Prefixes {
+			list.Entries = append(list.Entries, p.String())
+		}
+		text.Allowlist = &list
+	}
+	if tls := r.Backend.TLS; tls != nil && tls.CA != "" {
+		p, err := caPath(r.Key, t.files)
+		if err != nil {
+			return RouteText{}, err
+		}
+		text.CA = &File{Path: p.text, Content: tls.CA}
+	}
+	if r.Certificate != nil {
+		p, err := in(t.files.Certificates, fileStem(r.Key)+".pem")
+		if err != nil {
+			return RouteText{}, err
+		}
+		c := NewCertificate(p.text, *r.Certificate)
+		text.Certificate = &c
+	}
+	return text, nil
+}
+
+func (t *Templates) server(r *model.Route, s *model.Server) (ServerText, error) {
+	if _, err := NewName(s.ID); err != nil {
+		return ServerText{}, fmt.Errorf("server: %w", err)
+	}
+	if _, err := NewArg(s.Address); err != nil || s.Address == "" || strings.ContainsAny(s.Address, " '\"\\") {
+		return ServerText{}, fmt.Errorf("server %s: %w: address %q", s.ID, ErrUnrepresentable, s.Address)
+	}
+	view, err := newServerView(r, s, t.files)
+	if err != nil {
+		return ServerText{}, err
+	}
+	var b strings.Builder
+	if err := t.parts.ExecuteTemplate(&b, "server", view); err != nil {
+		return ServerText{}, fmt.Errorf("rendering server: %w", err)
+	}
+	return ServerText{
+		ID: s.ID, Address: s.Address, Port: s.Port, Weight: s.Weight,
+		Options: b.String(), Check: s.Check, Resolve: s.Resolve,
+	}, nil
+}
+
+// firstVerifyHost is the name that a further server of r would be verified by.
+func firstVerifyHost(r *model.Route) string {
+	if len(r.Backend.Servers) == 0 {
+		return ""
+	}
+	return r.Backend.Servers[0].VerifyHost
+}
+
+// RouteFiles are the paths of the files that a route may have: its
+// destination CA and its allowlist.
+func (t *Templates) RouteFiles(k model.RouteKey) (ca, allowlist string) {
+	return filepath.Join(t.files.CAs.text, fileStem(k)+".pem"), filepath.Join(t.files.Lists.text, fileStem(k)+".txt")
+}
+
+// RouteOfFile is the route that a certificate, CA or allowlist file belongs to.
+func (t *Templates) RouteOfFile(path string) (model.RouteKey, bool) {
+	switch filepath.Dir(path) {
+	case t.files.Certificates.text, t.files.CAs.text, t.files.Lists.text:
+	default:
+		return model.RouteKey{}, false
+	}
+	base := filepath.Base(path)
+	namespace, name, found := strings.Cut(strings.TrimSuffix(base, filepath.Ext(base)), ":")
+	return model.RouteKey{Namespace: namespace, Name: name}, found
+}
