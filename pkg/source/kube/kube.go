@@ -1,0 +1,214 @@
+// Package kube is the source that watches a cluster: one informer for each
+// kind of object, from which every change goes into the queue.
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+	routeclient "github.com/openshift/client-go/route/clientset/versioned"
+	routeinformers "github.com/openshift/client-go/route/informers/externalversions"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"router/pkg/source"
+)
+
+// Options say what to watch.
+type Options struct {
+	Config *rest.Config
+	Queue  *source.Queue
+	Logger *slog.Logger
+
+	// Namespace restricts everything to one namespace, "" for all.
+	Namespace string
+	// Labels and Fields select routes.
+	Labels, Fields string
+	// NamespaceLabels selects namespaces; "" for no selection. With a
+	// selection, the namespaces themselves are watched, and a route counts
+	// only while its namespace is in the store.
+	NamespaceLabels string
+	// Resync is the time between full replays, 0 for none. A replayed object
+	// that did not change causes no work.
+	Resync time.Duration
+	// WatchEndpoints reads Endpoints instead of EndpointSlices.
+	WatchEndpoints bool
+}
+
+// Source watches a cluster.
+type Source struct {
+	opts   Options
+	kinds  []watchedKind
+	start  func(stop <-chan struct{})
+	failed failures
+}
+
+// watchedKind is one kind of object and its informer.
+type watchedKind struct {
+	kind     source.Kind
+	resource string
+	informer cache.SharedIndexInformer
+}
+
+// New prepares the informers; nothing is asked of the cluster yet.
+func New(o Options) (*Source, error) {
+	client, err := kubernetes.NewForConfig(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes client: %w", err)
+	}
+	routes, err := routeclient.NewForConfig(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("route client: %w", err)
+	}
+	routeFactory := routeinformers.NewSharedInformerFactoryWithOptions(routes, o.Resync,
+		routeinformers.WithNamespace(o.Namespace), routeinformers.WithTransform(trim),
+		routeinformers.WithTweakListOptions(func(l *metav1.ListOptions) {
+			l.LabelSelector, l.FieldSelector = o.Labels, o.Fields
+		}))
+	factory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync,
+		informers.WithNamespace(o.Namespace), informers.WithTransform(trim))
+	namespaceFactory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync, informers.WithTransform(trim),
+		informers.WithTweakListOptions(func(l *metav1.ListOptions) { l.LabelSelector = o.NamespaceLabels }))
+
+	s := &Source{opts: o, failed: failures{logger: o.Logger, at: map[string]time.Time{}}}
+	s.kinds = []watchedKind{
+		{source.KindRoute, "routes.route.openshift.io", routeFactory.Route().V1().Routes().Informer()},
+		{source.KindService, "services", factory.Core().V1().Services().Informer()},
+	}
+	if o.WatchEndpoints {
+		s.kinds = append(s.kinds, watchedKind{source.KindEndpoints, "endpoints", factory.Core().V1().Endpoints().Informer()})
+	} else {
+		s.kinds = append(s.kinds, watchedKind{source.KindEndpointSlice, "endpointslices.discovery.k8s.io", factory.Discovery().V1().EndpointSlices().Informer()})
+	}
+	if o.NamespaceLabels != "" {
+		s.kinds = append(s.kinds, watchedKind{source.KindNamespace, "namespaces", namespaceFactory.Core().V1().Namespaces().Informer()})
+	}
+	s.start = func(stop <-chan struct{}) {
+		routeFactory.Start(stop)
+		factory.Start(stop)
+		namespaceFactory.Start(stop)
+	}
+	return s, nil
+}
+
+// Run watches until ctx ends. A cluster that cannot be reached is tried again
+// for ever, and what was seen last stays.
+func (s *Source) Run(ctx context.Context) error {
+	var registered []cache.InformerSynced
+	for _, k := range s.kinds {
+		if err := k.informer.SetWatchErrorHandlerWithContext(s.failed.handler(k.resource)); err != nil {
+			return fmt.Errorf("watching %s: %w", k.resource, err)
+		}
+		r, err := k.informer.AddEventHandler(s.handler(k.kind))
+		if err != nil {
+			return fmt.Errorf("watching %s: %w", k.resource, err)
+		}
+		// The registration is synced when the handler has seen all objects.
+		registered = append(registered, r.HasSynced)
+	}
+	s.start(ctx.Done())
+	if cache.WaitForCacheSync(ctx.Done(), registered...) {
+		s.opts.Queue.MarkSynced()
+		s.opts.Logger.Info("all objects of the cluster have been read")
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// handler pushes what an informer sees.
+func (s *Source) handler(kind source.Kind) cache.ResourceEventHandler {
+	push := func(obj any, gone bool) {
+		if unknown, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+			obj = unknown.Obj
+		}
+		o, ok := obj.(metav1.Object)
+		if !ok {
+			return
+		}
+		c := source.Change{Key: source.Key{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}}
+		if !gone {
+			c.Object = o
+		}
+		s.opts.Queue.Push(c)
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) { push(obj, false) },
+		UpdateFunc: func(old, obj any) {
+			before, err1 := meta.Accessor(old)
+			after, err2 := meta.Accessor(obj)
+			if err1 == nil && err2 == nil && before.GetResourceVersion() == after.GetResourceVersion() {
+				return // A resync of an object that did not change.
+			}
+			push(obj, false)
+		},
+		DeleteFunc: func(obj any) { push(obj, true) },
+	}
+}
+
+// lastApplied repeats the whole object, as kubectl was given it.
+const lastApplied = corev1.LastAppliedConfigAnnotation
+
+// trim drops what the router never reads, before it is kept: at 50,000 routes
+// managedFields alone are half of the memory.
+func trim(obj any) (any, error) {
+	o, ok := obj.(metav1.Object)
+	if !ok {
+		return obj, nil
+	}
+	o.SetManagedFields(nil)
+	if annotations := o.GetAnnotations(); annotations[lastApplied] != "" {
+		delete(annotations, lastApplied)
+	}
+	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
+		for i := range s.Endpoints {
+			s.Endpoints[i].DeprecatedTopology, s.Endpoints[i].Hints = nil, nil
+		}
+	}
+	return obj, nil
+}
+
+// failures logs watches that fail, each kind at most every repeatAfter.
+type failures struct {
+	logger *slog.Logger
+	mu     sync.Mutex
+	at     map[string]time.Time
+}
+
+const repeatAfter = 30 * time.Second
+
+func (f *failures) handler(resource string) cache.WatchErrorHandlerWithContext {
+	return func(_ context.Context, _ *cache.Reflector, err error) {
+		if apierrors.IsResourceExpired(err) || errors.Is(err, context.Canceled) {
+			return // The informer lists again; nothing is wrong.
+		}
+		f.mu.Lock()
+		recent := time.Since(f.at[resource]) < repeatAfter
+		if !recent {
+			f.at[resource] = time.Now()
+		}
+		f.mu.Unlock()
+		if recent {
+			return
+		}
+		hint := "the cluster is tried again; what was seen last is served"
+		switch {
+		case apierrors.IsNotFound(err) && resource == "routes.route.openshift.io":
+			hint = "the cluster has no Route resource: install its CustomResourceDefinition (routes." + routev1.GroupName + ")"
+		case apierrors.IsForbidden(err):
+			hint = "the router's service account may not list and watch this; see deploy/"
+		}
+		f.logger.Error("watching the cluster fails", "resource", resource, "error", err, "hint", hint)
+	}
+}
