@@ -1,0 +1,338 @@
+package translate
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"router/pkg/model"
+)
+
+// target is one service that a route sends requests to.
+type target struct {
+	service string
+	// weight is the service's share, 0 to 256.
+	weight  int
+	servers []model.Server
+}
+
+// maxWeight is the largest weight of a service in the Route API.
+const maxWeight = 256
+
+// targets are the services of the route; a name that is given twice counts as
+// it is given last, as in the reference router.
+func (t *translation) targets() []target {
+	spec := t.in.Route.Spec
+	refs := append([]routev1.RouteTargetReference{spec.To}, spec.AlternateBackends...)
+	var list []target
+	for i, ref := range refs {
+		field := "spec.to"
+		if i > 0 {
+			field = "spec.alternateBackends[" + itoa(i-1) + "]"
+		}
+		if ref.Kind != "" && ref.Kind != "Service" {
+			t.problem(model.Problem{Field: field + ".kind", Value: ref.Kind, Message: "must be Service"})
+			continue
+		}
+		weight := 1
+		if ref.Weight != nil {
+			weight = int(*ref.Weight)
+		}
+		if weight < 0 || weight > maxWeight {
+			t.problem(model.Problem{Field: field + ".weight", Value: itoa(weight), Message: "must be from 0 to 256; the nearest of these is used"})
+			weight = min(max(weight, 0), maxWeight)
+		}
+		next := target{service: ref.Name, weight: weight}
+		if j := slices.IndexFunc(list, func(o target) bool { return o.service == ref.Name }); j >= 0 {
+			t.problem(model.Problem{Field: field + ".name", Value: ref.Name, Message: "is given twice; the last weight counts"})
+			list[j] = next
+			continue
+		}
+		list = append(list, next)
+	}
+	return list
+}
+
+// activeServices counts the services that have a share.
+func (t *translation) activeServices() int {
+	seen := map[string]bool{}
+	spec := t.in.Route.Spec
+	for _, ref := range append([]routev1.RouteTargetReference{spec.To}, spec.AlternateBackends...) {
+		seen[ref.Name] = ref.Weight == nil || *ref.Weight > 0
+	}
+	n := 0
+	for _, active := range seen {
+		if active {
+			n++
+		}
+	}
+	return n
+}
+
+// servers finds the endpoints of every service and gives them weights.
+func (t *translation) servers() {
+	targets := t.targets()
+	active := 0
+	for i := range targets {
+		targets[i].servers = t.endpoints(targets[i].service)
+		if targets[i].weight > 0 {
+			for _, s := range targets[i].servers {
+				if !s.Idled {
+					active++
+				}
+			}
+		}
+	}
+	share(targets)
+	b := &t.route.Backend
+	for _, target := range targets {
+		for _, s := range target.servers {
+			if target.weight == 0 && t.passthrough() {
+				continue // Without cookies nobody would ever reach it.
+			}
+			s.Check = active > 1 && !s.Idled
+			if b.TLS != nil && b.TLS.CA == "" && b.TLS.CAFile != "" {
+				s.VerifyHost = target.service + "." + t.route.Key.Namespace + ".svc"
+			}
+			b.Servers = append(b.Servers, s)
+		}
+	}
+	slices.SortStableFunc(b.Servers, func(a, o model.Server) int { return cmp.Compare(a.ID, o.ID) })
+}
+
+// candidate is an endpoint before it is known whether it is used.
+type candidate struct {
+	address, pod string
+	port         int
+	portName     string
+	protocol     corev1.Protocol
+	appProtocol  string
+	ready        bool
+	terminating  bool
+	family       corev1.IPFamily
+}
+
+// endpoints are the servers of a service, sorted and without repetitions.
+func (t *translation) endpoints(service string) []model.Server {
+	ns := t.route.Key.Namespace
+	svc := t.in.Lookup.Service(ns, service)
+	if svc != nil && svc.Spec.Type == corev1.ServiceTypeExternalName {
+		return t.external(svc)
+	}
+	var all []candidate
+	if t.options.WatchEndpoints {
+		all = fromEndpoints(t.in.Lookup.Endpoints(ns, service))
+	} else {
+		all = fromSlices(t.in.Lookup.EndpointSlices(ns, service))
+		if len(all) == 0 && t.options.LocalEndpoints {
+			// Old manifests have Endpoints; no controller mirrors them here.
+			all = fromEndpoints(t.in.Lookup.Endpoints(ns, service))
+		}
+	}
+	all = slices.DeleteFunc(all, func(c candidate) bool { return !t.usable(c) })
+	if used := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !c.ready }); len(used) > 0 {
+		all = used
+	} else {
+		// Pods that are about to end still answer; better than nobody.
+		all = slices.DeleteFunc(all, func(c candidate) bool { return !c.terminating })
+	}
+	all = oneFamily(all, svc)
+	if len(all) == 0 {
+		return t.idled(svc)
+	}
+	servers := make([]model.Server, 0, len(all))
+	for _, c := range all {
+		servers = append(servers, t.server(service, c))
+	}
+	slices.SortFunc(servers, func(a, b model.Server) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(servers, func(a, b model.Server) bool { return a.ID == b.ID })
+}
+
+func (t *translation) server(service string, c candidate) model.Server {
+	id := service + ":" + c.portName + ":" + c.address + ":" + strconv.Itoa(c.port)
+	if c.pod != "" {
+		id = "pod:" + c.pod + ":" + id
+	} else {
+		id = "ept:" + id
+	}
+	return model.Server{
+		ID: id, Address: c.address, Port: c.port, Weight: 1, Service: service, Pod: c.pod,
+		H2C: (c.appProtocol == "h2c" || c.appProtocol == "kubernetes.io/h2c") && t.route.Termination != model.TerminationReencrypt && !t.passthrough(),
+	}
+}
+
+// usable reports whether an endpoint may be connected to by this route.
+func (t *translation) usable(c candidate) bool {
+	if c.protocol == corev1.ProtocolUDP && !t.options.IncludeUDP || c.port < 1 || c.port > 65535 {
+		return false
+	}
+	if !t.wantsPort(c.portName, c.port) {
+		return false
+	}
+	addr, err := netip.ParseAddr(c.address)
+	return err == nil && addr.Zone() == "" && (reachable(addr) || t.options.LocalEndpoints && addr.IsLoopback())
+}
+
+// wantsPort compares a port with spec.port.targetPort.
+func (t *translation) wantsPort(name string, number int) bool {
+	p := t.in.Route.Spec.Port
+	if p == nil {
+		return true
+	}
+	want := p.TargetPort.String()
+	return want == "" || want == "0" || want == name || want == strconv.Itoa(number)
+}
+
+// metadataAddresses are cloud providers' services that only a machine itself
+// may talk to.
+var metadataAddresses = []netip.Addr{netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("fd00:ec2::254")}
+
+// reachable refuses addresses through which a route could reach the router's
+// own machine or its cloud's metadata service, IPv4 inside IPv6 included.
+func reachable(a netip.Addr) bool {
+	forms := []netip.Addr{a, a.Unmap()}
+	if a.Is6() {
+		if b := a.As16(); [12]byte(b[:12]) == [12]byte{} {
+			forms = append(forms, netip.AddrFrom4([4]byte(b[12:])))
+		}
+	}
+	for _, f := range forms {
+		if f.IsUnspecified() || f.IsLoopback() || f.IsLinkLocalUnicast() || f.IsMulticast() || slices.Contains(metadataAddresses, f) {
+			return false
+		}
+	}
+	return true
+}
+
+func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
+	var all []candidate
+	for _, s := range list {
+		family := corev1.IPFamily(s.AddressType)
+		if family != corev1.IPv4Protocol && family != corev1.IPv6Protocol {
+			continue
+		}
+		for _, e := range s.Endpoints {
+			c := candidate{family: family, ready: isTrue(e.Conditions.Ready, true)}
+			c.terminating = isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false)
+			if e.TargetRef != nil && e.TargetRef.Kind == "Pod" {
+				c.pod = e.TargetRef.Name
+			}
+			for _, p := range s.Ports {
+				c := c
+				c.portName, c.port, c.protocol, c.appProtocol = deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)
+				for _, address := range e.Addresses {
+					c.address = address
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	return all
+}
+
+//nolint:staticcheck // Endpoints are deprecated, and read only on request.
+func fromEndpoints(e *corev1.Endpoints) []candidate {
+	if e == nil {
+		return nil
+	}
+	var all []candidate
+	for _, subset := range e.Subsets {
+		for _, a := range subset.Addresses {
+			c := candidate{address: a.IP, ready: true, family: corev1.IPv4Protocol}
+			if addr, err := netip.ParseAddr(a.IP); err == nil && addr.Is6() {
+				c.family = corev1.IPv6Protocol
+			}
+			if a.TargetRef != nil && a.TargetRef.Kind == "Pod" {
+				c.pod = a.TargetRef.Name
+			}
+			for _, p := range subset.Ports {
+				c := c
+				c.portName, c.port, c.protocol, c.appProtocol = p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func isTrue(p *bool, absent bool) bool {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// oneFamily keeps, where a service has endpoints of both address families,
+// those of its first one: the others are the same pods again.
+func oneFamily(all []candidate, svc *corev1.Service) []candidate {
+	if svc == nil || len(svc.Spec.IPFamilies) < 2 {
+		return all
+	}
+	first := svc.Spec.IPFamilies[0]
+	if !slices.ContainsFunc(all, func(c candidate) bool { return c.family == first }) {
+		return all
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return c.family != first })
+}
+
+// idledAnnotation says that a service sleeps until a request comes.
+const idledAnnotation = "idling.alpha.openshift.io/idled-at"
+
+// idled is the service's own address while it sleeps: a connection to it
+// wakes it up.
+func (t *translation) idled(svc *corev1.Service) []model.Server {
+	if svc == nil || svc.Annotations[idledAnnotation] == "" || svc.Spec.ClusterIP == "" || svc.Spec.ClusterIP == corev1.ClusterIPNone {
+		return nil
+	}
+	var servers []model.Server
+	for _, p := range svc.Spec.Ports {
+		c := candidate{address: svc.Spec.ClusterIP, port: int(p.Port), portName: p.Name, protocol: p.Protocol, appProtocol: deref(p.AppProtocol)}
+		if t.usable(c) {
+			s := t.server(svc.Name, c)
+			s.Idled = true
+			servers = append(servers, s)
+		}
+	}
+	return servers
+}
+
+// external is the server of a service that is a name outside the cluster. The
+// name is resolved while running, never at a start.
+func (t *translation) external(svc *corev1.Service) []model.Server {
+	port := 80
+	if t.route.Termination == model.TerminationReencrypt || t.passthrough() {
+		port = 443
+	}
+	name := ""
+	for _, p := range svc.Spec.Ports {
+		if t.wantsPort(p.Name, int(p.Port)) {
+			name, port = p.Name, int(p.Port)
+			break
+		}
+	}
+	if p := t.in.Route.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
+		port = p.TargetPort.IntValue()
+	}
+	host := svc.Spec.ExternalName
+	if !validName(host) {
+		t.problem(model.Problem{Field: "service " + svc.Name + " spec.externalName", Value: host, Message: "must be a DNS name"})
+		return nil
+	}
+	return []model.Server{{
+		ID:      "ept:" + svc.Name + ":" + name + ":" + host + ":" + strconv.Itoa(port),
+		Address: host, Port: port, Weight: 1, Service: svc.Name, Resolve: true,
+	}}
+}

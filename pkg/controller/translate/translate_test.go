@@ -1,0 +1,293 @@
+package translate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"router/pkg/model"
+)
+
+// objects is a Lookup of services named in tests.
+type objects struct {
+	services  map[string]*corev1.Service
+	slices    map[string][]*discoveryv1.EndpointSlice
+	endpoints map[string]*corev1.Endpoints
+}
+
+func (o objects) Service(_, name string) *corev1.Service { return o.services[name] }
+func (o objects) EndpointSlices(_, name string) []*discoveryv1.EndpointSlice {
+	return o.slices[name]
+}
+func (o objects) Endpoints(_, name string) *corev1.Endpoints { return o.endpoints[name] }
+
+var testOptions = Options{
+	Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
+	Forwarded: model.ForwardedAppend, HTTP2: true,
+}
+
+func translated(t *testing.T, term model.Termination, annotations map[string]string) (*model.Route, []model.Problem) {
+	t.Helper()
+	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r", Annotations: annotations}}
+	r.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: "s"}
+	in := Input{Route: r, Host: "h.test", Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
+	if term != "" {
+		r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationType(term)}
+		in.DestinationCA = "CA"
+	}
+	return testOptions.Route(in)
+}
+
+func ready(address, pod string) discoveryv1.Endpoint {
+	return discoveryv1.Endpoint{Addresses: []string{address}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: pod}}
+}
+
+func slice(port int32, name string, endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
+	tcp := corev1.ProtocolTCP
+	return &discoveryv1.EndpointSlice{
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: endpoints,
+		Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &tcp}},
+	}
+}
+
+// shown is what a valid value changes, as text.
+func shown(r *model.Route) string {
+	b := r.Backend
+	text := fmt.Sprintf("balance=%s server=%s tunnel=%s check=%s max=%d forwarded=%s hsts=%q adjust=%v",
+		b.Balance, b.ServerTimeout, b.TunnelTimeout, b.CheckInterval, b.MaxConnPerServer, b.Forwarded, b.HSTS, b.AdjustCase)
+	if b.Cookie != nil {
+		text += fmt.Sprintf(" cookie=%s/%s/%v", b.Cookie.Name, b.Cookie.SameSite, b.Cookie.Secure)
+	}
+	if b.Allowlist != nil {
+		text += fmt.Sprintf(" allow=%v", b.Allowlist.Prefixes)
+	}
+	if b.RateLimit != nil {
+		text += fmt.Sprintf(" limit=%+v", *b.RateLimit)
+	}
+	if b.Rewrite != nil {
+		text += fmt.Sprintf(" rewrite=%+v", *b.Rewrite)
+	}
+	return text
+}
+
+// annotationCases has, for each annotation, values and the text in shown that
+// they give: "" where the value must be refused.
+var annotationCases = map[string]map[string]string{
+	"haproxy.router.openshift.io/balance":                               {"leastconn": "balance=leastconn", "roundrobin": "balance=roundrobin", "RANDOM": "", "first": ""},
+	"haproxy.router.openshift.io/ip_allowlist":                          {"10.0.0.1, 10.1.0.0/16": "allow=[10.0.0.1/32 10.1.0.0/16]", " ::1 ": "allow=[::1/128]", "10.0.0.300": "", ",": ""},
+	"haproxy.router.openshift.io/ip_whitelist":                          {"10.0.0.1\t10.0.0.2": "allow=[10.0.0.1/32 10.0.0.2/32]", "x": ""},
+	"haproxy.router.openshift.io/timeout":                               {"5s": "5s", "0": "", "-5s": "", "5 s": ""},
+	"haproxy.router.openshift.io/timeout-tunnel":                        {"2h": "tunnel=2h0m0s", "1.5h": ""},
+	"haproxy.router.openshift.io/rate-limit-connections":                {"true": "limit={Deny:false", "yes": ""},
+	"haproxy.router.openshift.io/set-forwarded-headers":                 {"never": "forwarded=never", "if-none": "forwarded=if-none", "Append": ""},
+	"haproxy.router.openshift.io/rewrite-target":                        {"/a": "rewrite={Target:/a DropRest:false}", "/a#b": "rewrite={Target:/a DropRest:true}", "a": "", "/a\nb": ""},
+	"haproxy.router.openshift.io/disable_cookies":                       {"true": "adjust=false", "no": ""},
+	"router.openshift.io/cookie_name":                                   {"a-b_1": "cookie=a-b_1/", "a b": "", "a;b": ""},
+	"router.openshift.io/cookie-same-site":                              {"Lax": "/Lax/true", "lax": ""},
+	"haproxy.router.openshift.io/hsts_header":                           {"max-age=31536000;includeSubDomains;preload": `hsts="max-age=31536000;includeSubDomains;preload"`, "max-age=1;": "", "includeSubDomains": "", "max-age=x": ""},
+	"haproxy.router.openshift.io/h1-adjust-case":                        {"false": "adjust=false", "true": ""},
+	"haproxy.router.openshift.io/pod-concurrent-connections":            {"7": "max=7", "0": "", "-1": "", "+5": "", "x": ""},
+	"router.openshift.io/haproxy.health.check.interval":                 {"9s": "check=9s", "9": "check=9ms", "x": ""},
+	"haproxy.router.openshift.io/rate-limit-connections.concurrent-tcp": {"x": "", "+5": "", "0": ""},
+	"haproxy.router.openshift.io/rate-limit-connections.rate-tcp":       {"x": "", "99999999999": ""},
+	"haproxy.router.openshift.io/rate-limit-connections.rate-http":      {"x": ""},
+}
+
+func TestEveryAnnotation(t *testing.T) {
+	terminations := []model.Termination{model.TerminationNone, model.TerminationEdge, model.TerminationReencrypt, model.TerminationPassthrough}
+	for _, a := range Annotations() {
+		for _, name := range []string{a.Name, a.Alias} {
+			if name == "" {
+				continue
+			}
+			cases := annotationCases[name]
+			if len(cases) == 0 {
+				t.Errorf("no case for %s", name)
+			}
+			for _, term := range terminations {
+				plain, _ := translated(t, term, nil)
+				for value, want := range cases {
+					t.Run(fmt.Sprintf("%s=%s on %q", name, value, term), func(t *testing.T) {
+						r, problems := translated(t, term, map[string]string{name: value})
+						acts := (a.HTTP && term != model.TerminationPassthrough || a.Passthrough && term == model.TerminationPassthrough) && (!a.TLS || term != model.TerminationNone)
+						switch {
+						case !acts:
+							if shown(r) != shown(plain) {
+								t.Errorf("changes a route on which it does not act: %s", shown(r))
+							}
+							fallthrough
+						case want == "":
+							if len(problems) != 1 || !strings.Contains(problems[0].Field, name) || problems[0].Message == "" {
+								t.Errorf("problems are %+v", problems)
+							}
+						default:
+							if len(problems) != 0 || !strings.Contains(shown(r), want) {
+								t.Errorf("gives %s with %+v, want %q", shown(r), problems, want)
+							}
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestProtectionFailsClosed(t *testing.T) {
+	const limits = "haproxy.router.openshift.io/rate-limit-connections"
+	for _, annotations := range []map[string]string{
+		{"haproxy.router.openshift.io/ip_allowlist": "nonsense"},
+		{"haproxy.router.openshift.io/ip_allowlist": ""},
+		{"haproxy.router.openshift.io/ip_whitelist": " "},
+		{"haproxy.router.openshift.io/ip_allowlist": "nonsense", "haproxy.router.openshift.io/ip_whitelist": "10.0.0.1"},
+		{limits: "true", limits + ".rate-tcp": "+5"},
+		{limits: "true", limits + ".concurrent-tcp": ""},
+		{limits: "yes"},
+	} {
+		r, problems := translated(t, "", annotations)
+		b := r.Backend
+		closed := b.Allowlist != nil && len(b.Allowlist.Prefixes) == 0 || b.RateLimit != nil && b.RateLimit.Deny
+		if !closed || len(problems) == 0 || !problems[0].Blocks {
+			t.Errorf("%v: allowlist %v, limit %+v, problems %+v", annotations, b.Allowlist, b.RateLimit, problems)
+		}
+	}
+	if r, _ := translated(t, "", map[string]string{limits: "false", limits + ".rate-tcp": "x"}); r.Backend.RateLimit != nil {
+		t.Error("limits that are switched off refuse")
+	}
+}
+
+func TestUnknownAnnotationsNameTheNearest(t *testing.T) {
+	_, problems := translated(t, "", map[string]string{
+		"haproxy.router.openshift.io/ballance": "random", "haproxy.router.openshift.io/zzzzzzzzzzzzzzzzzzzzzzzzzzzz": "1", "example.com/balance": "x",
+	})
+	if len(problems) != 2 || !strings.Contains(problems[0].Message, "haproxy.router.openshift.io/balance?") || strings.Contains(problems[1].Message, "mean") {
+		t.Errorf("problems are %+v", problems)
+	}
+}
+
+// The targets that the reference router's documentation lists, as the literal
+// text that they stand for.
+func TestRewriteTargets(t *testing.T) {
+	for value, want := range map[string]model.Rewrite{
+		`%foo`: {Target: `%foo`}, `%%%foo`: {Target: `%%%foo`}, `%%foo`: {Target: `%foo`}, `'foo'foo\'`: {Target: `foofoo'`}, `\foo\`: {Target: `foo`},
+		`\\\foo\\\`: {Target: `\foo\`}, `# foo # foo`: {DropRest: true}, `\# foo # foo`: {Target: `# foo `, DropRest: true},
+		`foo # foo`: {Target: `foo `, DropRest: true}, `"foo"foo\"`: {Target: `foofoo"`},
+		`\\foo\"foo"\#foo\foo'foo\'#foo`: {Target: `\foo"foo#foofoofoo'`, DropRest: true},
+	} {
+		if got := rewrite(value); got != want {
+			t.Errorf("%s is %+v, want %+v", value, got, want)
+		}
+	}
+}
+
+func FuzzAnnotations(f *testing.F) {
+	f.Add("10.0.0.1,x")
+	f.Fuzz(func(t *testing.T, value string) {
+		for _, a := range Annotations() {
+			translated(t, model.TerminationEdge, map[string]string{a.Name: value})
+		}
+	})
+}
+
+func TestSharesOfServicesAreExact(t *testing.T) {
+	weights := [][2]int{{1, 1}, {1, 2}, {1, 99}, {20, 80}, {1, 255}, {100, 100}, {256, 1}, {33, 67}, {5, 200}}
+	for a := 1; a <= 100; a++ {
+		for _, b := range []int{1, 2, 3, 7, 10, 50, 99, 100} {
+			for _, w := range weights {
+				targets := []target{
+					{weight: w[0], servers: make([]model.Server, a)}, {weight: w[1], servers: make([]model.Server, b)},
+				}
+				share(targets)
+				var sum [2]float64
+				for i, target := range targets {
+					for _, s := range target.servers {
+						if s.Weight < 0 || s.Weight > 256 {
+							t.Fatalf("weight %d", s.Weight)
+						}
+						sum[i] += float64(s.Weight)
+					}
+				}
+				got, want := sum[0]/(sum[0]+sum[1]), float64(w[0])/float64(w[0]+w[1])
+				if math.Abs(got-want) > 0.01 {
+					t.Errorf("%d and %d endpoints, weights %v: share %.4f, want %.4f", a, b, w, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	yes, no := true, false
+	notReady := discoveryv1.Endpoint{Addresses: []string{"10.0.0.2"}, Conditions: discoveryv1.EndpointConditions{Ready: &no}}
+	ending := discoveryv1.Endpoint{Addresses: []string{"10.0.0.3"}, Conditions: discoveryv1.EndpointConditions{Ready: &no, Serving: &yes, Terminating: &yes}}
+	h2c := "kubernetes.io/h2c"
+	withProtocol := slice(80, "", ready("10.0.0.1", "p"))
+	withProtocol.Ports[0].AppProtocol = &h2c
+	udp := corev1.ProtocolUDP
+	withUDP := slice(53, "dns", ready("10.0.0.1", "p"))
+	withUDP.Ports[0].Protocol = &udp
+	six := slice(80, "", ready("fd00::1", "p"))
+	six.AddressType = discoveryv1.AddressTypeIPv6
+	tests := []struct {
+		name   string
+		slices []*discoveryv1.EndpointSlice
+		svc    *corev1.Service
+		port   string
+		want   string
+	}{
+		{"ready pods only", []*discoveryv1.EndpointSlice{slice(80, "http", ready("10.0.0.1", "p"), notReady, ending)}, nil, "", "pod:p:s:http:10.0.0.1:80"},
+		{"ending pods where nobody is ready", []*discoveryv1.EndpointSlice{slice(80, "", notReady, ending)}, nil, "", "ept:s::10.0.0.3:80"},
+		{"a port by name", []*discoveryv1.EndpointSlice{slice(80, "http", ready("10.0.0.1", "p")), slice(81, "admin", ready("10.0.0.1", "p"))}, nil, "admin", "pod:p:s:admin:10.0.0.1:81"},
+		{"a port by number", []*discoveryv1.EndpointSlice{slice(80, "http", ready("10.0.0.1", "p")), slice(81, "admin", ready("10.0.0.1", "p"))}, nil, "80", "pod:p:s:http:10.0.0.1:80"},
+		{"the same endpoint in two slices", []*discoveryv1.EndpointSlice{slice(80, "", ready("10.0.0.1", "p")), slice(80, "", ready("10.0.0.1", "p"))}, nil, "", "pod:p:s::10.0.0.1:80"},
+		{"no UDP", []*discoveryv1.EndpointSlice{withUDP}, nil, "", ""},
+		{"addresses that lead to the router's machine or cloud", []*discoveryv1.EndpointSlice{slice(80, "", ready("127.0.0.1", "a"), ready("169.254.169.254", "b"), ready("0.0.0.0", "c"), ready("168.63.129.16", "d"), ready("::ffff:127.0.0.1", "e"), ready("::127.0.0.1", "f"), ready("nonsense", "g"))}, nil, "", ""},
+		{"both families", []*discoveryv1.EndpointSlice{slice(80, "", ready("10.0.0.1", "p")), six},
+			&corev1.Service{Spec: corev1.ServiceSpec{IPFamilies: []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol}}}, "", "pod:p:s::fd00::1:80"},
+		{"h2c by appProtocol", []*discoveryv1.EndpointSlice{withProtocol}, nil, "", "pod:p:s::10.0.0.1:80 h2c"},
+		{"a sleeping service by its own address", nil,
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{idledAnnotation: "x"}}, Spec: corev1.ServiceSpec{ClusterIP: "172.30.0.1", Ports: []corev1.ServicePort{{Port: 8080, Protocol: corev1.ProtocolTCP}}}}, "", "ept:s::172.30.0.1:8080 idled"},
+		{"an external name", nil,
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com", Ports: []corev1.ServicePort{{Port: 8080}}}}, "", "ept:s::db.example.com:8080 resolve"},
+		{"an external name of this machine", nil,
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"}}, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
+			r.Spec.To.Name = "s"
+			if tt.port != "" {
+				r.Spec.Port = &routev1.RoutePort{TargetPort: intstr.Parse(tt.port)}
+			}
+			lookup := objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": tt.slices}, services: map[string]*corev1.Service{}}
+			if tt.svc != nil {
+				lookup.services["s"] = tt.svc
+			}
+			got, _ := testOptions.Route(Input{Route: r, Host: "h", Lookup: lookup})
+			var all []string
+			for _, s := range got.Backend.Servers {
+				text := s.ID
+				if s.H2C {
+					text += " h2c"
+				}
+				if s.Idled {
+					text += " idled"
+				}
+				if s.Resolve {
+					text += " resolve"
+				}
+				all = append(all, text)
+			}
+			if text := strings.Join(all, ", "); text != tt.want {
+				t.Errorf("servers are %q, want %q", text, tt.want)
+			}
+		})
+	}
+}
