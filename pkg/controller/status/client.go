@@ -1,0 +1,58 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	routev1 "github.com/openshift/api/route/v1"
+	routeclient "github.com/openshift/client-go/route/clientset/versioned/typed/route/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"router/pkg/model"
+)
+
+// Client reaches the routes of a cluster. Its errors are those of the
+// Kubernetes API.
+type Client interface {
+	// Get reads a route.
+	Get(context.Context, model.RouteKey) (*routev1.Route, error)
+	// UpdateStatus writes the status of a route whose version is that of the
+	// argument, and returns the route as it then is.
+	UpdateStatus(context.Context, *routev1.Route) (*routev1.Route, error)
+}
+
+// ClusterClient is a Client of a real cluster.
+type ClusterClient struct{ Routes routeclient.RoutesGetter }
+
+// Get implements Client.
+func (c ClusterClient) Get(ctx context.Context, k model.RouteKey) (*routev1.Route, error) {
+	return c.Routes.Routes(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
+}
+
+// UpdateStatus implements Client.
+func (c ClusterClient) UpdateStatus(ctx context.Context, r *routev1.Route) (*routev1.Route, error) {
+	return c.Routes.Routes(r.Namespace).UpdateStatus(ctx, r, metav1.UpdateOptions{})
+}
+
+// class names the kind of an error, for metrics and logs.
+func class(err error) string {
+	var network net.Error
+	switch {
+	case apierrors.IsConflict(err):
+		return "conflict"
+	case apierrors.IsNotFound(err):
+		return "not_found"
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return "forbidden"
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return "invalid"
+	case apierrors.IsTooManyRequests(err):
+		return "too_many_requests"
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	}
+	return "other"
+}

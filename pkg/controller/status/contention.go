@@ -1,0 +1,78 @@
+package status
+
+import "time"
+
+// Routers that share a name and disagree, such as two deployments with
+// different canonical host names, would overwrite each other's entries for
+// ever. Whoever sees its satisfied opinion overwritten, waits a while, and
+// still disagrees, strikes back at most twice; then the route rests for a
+// window, after which one write a window tries whether the other is gone.
+// When many routes strike at once it is not about them: all of them rest.
+//
+// A new opinion, which a real change brings, is always written once.
+
+const (
+	// strikesOfRoute is how often one route's entry is written over somebody
+	// else's within two windows.
+	strikesOfRoute = 2
+	// strikesOfAll is the same for all routes together, within one window.
+	strikesOfAll = 20
+)
+
+// fight is the contention about one route.
+type fight struct {
+	strikes     int
+	last        time.Time
+	pausedUntil time.Time
+}
+
+// fights is the contention about all routes.
+type fights struct {
+	strikes int
+	since   time.Time
+	told    time.Time
+}
+
+// disputed reports whether there is something in a route's status that somebody
+// else has put there and that the opinion is against. An entry that is missing
+// is nobody's opinion: it is put back however often it is taken away.
+func (w *Writer) disputed(r *record) bool {
+	_, n := w.id.entries(r.latest)
+	return n > 0
+}
+
+// mayStrike reports whether an entry that somebody else has written may be
+// written over now; if not, the route is scheduled for when it may.
+func (w *Writer) mayStrike(r *record, now time.Time) bool {
+	window := w.o.ContentionWindow
+	if now.Sub(w.fights.since) >= window {
+		w.fights.strikes, w.fights.since = 0, now
+	}
+	if now.Sub(r.fight.last) > 2*window {
+		r.fight.strikes = 0
+	}
+	rested := !r.fight.pausedUntil.IsZero()
+	if rested && now.Before(r.fight.pausedUntil) {
+		w.schedule(r, r.fight.pausedUntil)
+		return false
+	}
+	r.fight.pausedUntil = time.Time{}
+	if w.fights.strikes < strikesOfAll && (rested || r.fight.strikes < strikesOfRoute) {
+		r.fight.strikes++
+		r.fight.last = now
+		w.fights.strikes++
+		return true
+	}
+	r.fight.pausedUntil = now.Add(window + w.share(r, window/4))
+	w.schedule(r, r.fight.pausedUntil)
+	count(w.o.Metrics.Contended)
+	if now.Sub(w.fights.told) >= window {
+		w.fights.told = now
+		attrs := []any{"router", w.id.name, "namespace", r.key.Namespace, "name", r.key.Name}
+		if e, n := w.id.entries(r.latest); n > 0 {
+			attrs = append(attrs, "host", e.Host, "canonicalHostname", e.RouterCanonicalHostname)
+		}
+		w.o.Logger.Error("Another router of the same name writes a different status; give both the same configuration or different names", attrs...)
+	}
+	return false
+}
