@@ -1,0 +1,369 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+
+	"router/pkg/controller/admission"
+	"router/pkg/controller/status"
+	"router/pkg/controller/translate"
+	"router/pkg/haproxy"
+	"router/pkg/model"
+	"router/pkg/source"
+)
+
+// DataPlane is what serves the routes. *haproxy.DataPlane is one.
+type DataPlane interface {
+	Apply(context.Context, model.Change) (haproxy.Outcome, error)
+	Converge(context.Context) (haproxy.Outcome, error)
+	Verify(context.Context) (haproxy.Outcome, error)
+	Exited() <-chan struct{}
+	Reports(context.Context) map[model.RouteKey]haproxy.Report
+	Stop(context.Context) error
+}
+
+// StatusWriter writes what became of routes where their owners see it.
+type StatusWriter interface {
+	Set(*routev1.Route, status.Verdict)
+	Forget(model.RouteKey)
+}
+
+// Options are what a Controller needs.
+type Options struct {
+	Queue     *source.Queue
+	Admission admission.Options
+	Translate translate.Options
+	DataPlane DataPlane
+	// Status may be nil: nothing is written then.
+	Status StatusWriter
+	// SelectNamespaces admits only routes in namespaces that the source has.
+	SelectNamespaces bool
+	Logger           *slog.Logger
+	Now              func() time.Time
+}
+
+// The rhythm of the loop.
+const (
+	// holdOff is how long a turn waits after the first event for others that
+	// belong to it, such as the slices of a rolling update.
+	holdOff = 20 * time.Millisecond
+	// verifyInterval is the time between comparisons with the live state.
+	verifyInterval = 30 * time.Second
+	// retryAfter is the pause after a data plane that could not be reached or
+	// started; it doubles up to maxRetry.
+	retryAfter = 100 * time.Millisecond
+	maxRetry   = 10 * time.Second
+)
+
+// Controller owns all state. Run is its one goroutine; the other methods send
+// it messages and may be called from any.
+type Controller struct {
+	opts     Options
+	store    *source.Store
+	index    *admission.Index
+	requests chan func(context.Context)
+
+	// routes are what was handed to the data plane, by key.
+	routes map[model.RouteKey]*served
+	// dirty are routes that the next turn looks at.
+	dirty map[model.RouteKey]bool
+	// synced is whether all initial objects are in the store, ready whether
+	// they have been served.
+	synced bool
+	ready  chan struct{}
+	// failures counts the data plane's failures in a row.
+	failures int
+	pending  map[model.RouteKey]bool
+	refused  map[model.RouteKey]string
+}
+
+// served is what the controller remembers of a route.
+type served struct {
+	verdict  admission.Verdict
+	problems []model.Problem
+	// model is nil where the route is not admitted.
+	model *model.Route
+}
+
+// New returns a controller that has seen nothing.
+func New(o Options) *Controller {
+	return &Controller{
+		opts: o, store: source.NewStore(), index: admission.NewIndex(o.Admission),
+		requests: make(chan func(context.Context)),
+		routes:   map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
+		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
+		ready: make(chan struct{}),
+	}
+}
+
+// Ready is closed once everything that there was at the start is served.
+func (c *Controller) Ready() <-chan struct{} { return c.ready }
+
+// Run is the loop. It ends with ctx; stopping the data plane is up to the
+// caller.
+func (c *Controller) Run(ctx context.Context) error {
+	hold, wake := time.NewTimer(holdOff), time.NewTimer(time.Hour)
+	hold.Stop()
+	wake.Stop()
+	verify := time.NewTicker(verifyInterval)
+	defer verify.Stop()
+	holding := false
+	for {
+		// Five things can happen: objects changed, a turn's hold-off ended,
+		// HAProxy ended or something of it is due, it is time to compare, or
+		// somebody asks.
+		var outcome haproxy.Outcome
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.opts.Queue.Ready():
+			if !holding {
+				holding = true
+				hold.Reset(holdOff)
+			}
+			continue
+		case <-hold.C:
+			holding = false
+			if outcome, err = c.turn(ctx); !c.synced {
+				continue
+			}
+		case <-c.opts.DataPlane.Exited():
+			outcome, err = c.opts.DataPlane.Converge(ctx)
+		case <-wake.C:
+			outcome, err = c.opts.DataPlane.Converge(ctx)
+		case <-verify.C:
+			if !c.synced {
+				continue
+			}
+			outcome, err = c.opts.DataPlane.Verify(ctx)
+		case request := <-c.requests:
+			request(ctx)
+			continue
+		}
+		if wait, due := c.nextLook(outcome, err); due {
+			wake.Reset(wait)
+		}
+		if err == nil {
+			c.report(outcome)
+			c.markReady()
+		}
+	}
+}
+
+// nextLook says when the data plane is to be looked at again.
+func (c *Controller) nextLook(o haproxy.Outcome, err error) (time.Duration, bool) {
+	if err != nil {
+		pause := min(retryAfter<<min(c.failures, 10), maxRetry)
+		c.failures++
+		c.opts.Logger.Error("haproxy is not as it should be; trying again", "error", err, "pause", pause)
+		return pause, true
+	}
+	c.failures = 0
+	if o.Next.IsZero() {
+		return 0, false
+	}
+	return max(0, o.Next.Sub(c.opts.Now())), true
+}
+
+func (c *Controller) markReady() {
+	select {
+	case <-c.ready:
+	default:
+		close(c.ready)
+		c.opts.Logger.Info("all routes are served", "routes", len(c.routes))
+	}
+}
+
+// turn takes the changes in and hands what they touch to the data plane.
+func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
+	batch := c.opts.Queue.Drain()
+	touched := map[model.RouteKey]bool{}
+	for _, change := range batch.Changes {
+		for _, key := range c.store.Apply(change) {
+			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
+			c.dirty[k] = true
+			if change.Key.Kind == source.KindRoute || change.Key.Kind == source.KindNamespace {
+				touched[k] = true
+			}
+		}
+	}
+	var set []*routev1.Route
+	var gone []model.RouteKey
+	for _, k := range sortedKeys(touched) {
+		if r := c.selected(k); r != nil {
+			set = append(set, r)
+		} else {
+			gone = append(gone, k)
+		}
+	}
+	for _, k := range c.index.Update(set, gone) {
+		c.dirty[k] = true
+	}
+	if c.synced = c.synced || batch.Synced; !c.synced {
+		return haproxy.Outcome{}, nil
+	}
+	change := c.translate()
+	if c.failures > 0 || !change.IsEmpty() || !c.isReady() {
+		return c.opts.DataPlane.Apply(ctx, change)
+	}
+	return haproxy.Outcome{}, nil
+}
+
+func (c *Controller) isReady() bool {
+	select {
+	case <-c.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// selected is the route with the key, if this router is to look at it.
+func (c *Controller) selected(k model.RouteKey) *routev1.Route {
+	if c.opts.SelectNamespaces && c.store.Namespace(k.Namespace) == nil {
+		return nil
+	}
+	return c.store.Route(k.Namespace, k.Name)
+}
+
+// translate works the dirty routes out anew and returns what that changes.
+func (c *Controller) translate() model.Change {
+	var change model.Change
+	for _, k := range sortedKeys(c.dirty) {
+		r := c.selected(k)
+		verdict, known := c.index.Verdict(k)
+		before := c.routes[k]
+		if r == nil || !known {
+			delete(c.routes, k)
+			delete(c.refused, k)
+			if before != nil && before.model != nil {
+				change.Delete = append(change.Delete, k)
+			}
+			if c.opts.Status != nil {
+				c.opts.Status.Forget(k)
+			}
+			continue
+		}
+		now := &served{verdict: verdict}
+		if verdict.Admitted {
+			now.model, now.problems = c.opts.Translate.Route(translate.Input{
+				Route: r, Host: verdict.Host, Path: verdict.Path, Wildcard: verdict.Wildcard,
+				Certificate: verdict.Certificate, DestinationCA: verdict.DestinationCA, Lookup: c.store,
+			})
+			now.problems = append(slices.Clone(verdict.Problems), now.problems...)
+			if before == nil || !now.model.Equal(before.model) {
+				change.Upsert = append(change.Upsert, now.model)
+			}
+		} else if before != nil && before.model != nil {
+			change.Delete = append(change.Delete, k)
+		}
+		c.routes[k] = now
+	}
+	return change
+}
+
+func sortedKeys(set map[model.RouteKey]bool) []model.RouteKey {
+	keys := make([]model.RouteKey, 0, len(set))
+	for k := range set {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, model.RouteKey.Compare)
+	return keys
+}
+
+// report tells the status of the routes that the turn touched, and of those
+// that waited for the data plane.
+func (c *Controller) report(o haproxy.Outcome) {
+	pending := map[model.RouteKey]bool{}
+	for _, k := range o.Pending {
+		pending[k] = true
+	}
+	tell := c.dirty
+	c.dirty = map[model.RouteKey]bool{}
+	for k := range c.pending {
+		if !pending[k] {
+			tell[k] = true
+		}
+	}
+	c.pending = pending
+	for k, message := range o.Rejected {
+		if c.refused[k] != message {
+			tell[k] = true
+		}
+	}
+	for k := range c.refused {
+		if _, still := o.Rejected[k]; !still {
+			tell[k] = true
+		}
+	}
+	c.refused = o.Rejected
+	if c.opts.Status == nil {
+		return
+	}
+	for _, k := range sortedKeys(tell) {
+		s := c.routes[k]
+		r := c.selected(k)
+		if s == nil || r == nil || pending[k] {
+			continue // It is told once HAProxy has it.
+		}
+		c.opts.Status.Set(r, c.statusOf(k, s))
+	}
+}
+
+// refusedReason is the reason of routes that HAProxy cannot serve.
+const refusedReason = "RejectedByProxy"
+
+// statusOf is the verdict as the route's status has it.
+func (c *Controller) statusOf(k model.RouteKey, s *served) status.Verdict {
+	v := status.Verdict{Host: s.verdict.FullHost, Admitted: s.verdict.Admitted, Reason: string(s.verdict.Reason), Message: s.verdict.Message, Problems: s.problems}
+	if message, refused := c.refused[k]; refused {
+		v.Admitted, v.Reason, v.Message = false, refusedReason, message
+	}
+	return v
+}
+
+// Routes reports all routes, by namespace and name.
+func (c *Controller) Routes(ctx context.Context) ([]model.RouteReport, error) {
+	reply := make(chan []model.RouteReport, 1)
+	select {
+	case c.requests <- func(ctx context.Context) { reply <- c.reports(ctx) }:
+		return <-reply, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("asking the controller: %w", ctx.Err())
+	}
+}
+
+func (c *Controller) reports(ctx context.Context) []model.RouteReport {
+	live := c.opts.DataPlane.Reports(ctx)
+	list := make([]model.RouteReport, 0, len(c.routes))
+	for k, s := range c.routes {
+		r := c.store.Route(k.Namespace, k.Name)
+		if r == nil {
+			continue
+		}
+		v := c.statusOf(k, s)
+		report := model.RouteReport{
+			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
+			Admitted: v.Admitted, Reason: v.Reason, Message: v.Message, Problems: s.problems, Servers: []model.ServerReport{},
+		}
+		if r.Spec.TLS != nil {
+			report.Termination = model.Termination(r.Spec.TLS.Termination)
+		}
+		if l, ok := live[k]; ok {
+			report.Backend = l.Backend
+			report.Servers = append(report.Servers, l.Servers...)
+		}
+		list = append(list, report)
+	}
+	slices.SortFunc(list, func(a, b model.RouteReport) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}

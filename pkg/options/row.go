@@ -1,0 +1,143 @@
+package options
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"router/pkg/timespec"
+)
+
+// Row is one setting.
+type Row struct {
+	// Flag is the name behind "--"; Alias a second one, "" for none.
+	Flag, Alias string
+	// Env is the environment variable that gives the default.
+	Env string
+	// Default is used where neither is given; "" for none.
+	Default string
+	// Accepts says what values are possible, Help what they do.
+	Accepts, Help string
+	// Secret values are never shown.
+	Secret bool
+	// Section groups the documentation.
+	Section string
+
+	isBool bool
+	set    func(o *Options, value string) error
+}
+
+// The constructors below make rows whose value goes into a field of Options.
+
+func text(flag, env, def, help string, field func(*Options) *string) Row {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: "text", Help: help, set: func(o *Options, v string) error {
+		*field(o) = v
+		return nil
+	}}
+}
+
+func boolean(flag, env string, def bool, help string, field func(*Options) *bool) Row {
+	return Row{Flag: flag, Env: env, Default: strconv.FormatBool(def), Accepts: "true or false", Help: help, isBool: true, set: func(o *Options, v string) error {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return fmt.Errorf("must be true or false")
+		}
+		*field(o) = b
+		return nil
+	}}
+}
+
+// inverse is a boolean whose field means the opposite.
+func inverse(flag, env string, def bool, help string, field func(*Options) *bool) Row {
+	r := boolean(flag, env, def, help, field)
+	set := r.set
+	r.set = func(o *Options, v string) error {
+		err := set(o, v)
+		if err == nil {
+			*field(o) = !*field(o)
+		}
+		return err
+	}
+	return r
+}
+
+func integer(flag, env string, def, low, high int, help string, field func(*Options) *int) Row {
+	accepts := fmt.Sprintf("a whole number from %d to %d", low, high)
+	return Row{Flag: flag, Env: env, Default: strconv.Itoa(def), Accepts: accepts, Help: help, set: func(o *Options, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("must be %s", accepts)
+		}
+		*field(o) = n
+		return nil
+	}}
+}
+
+// spec is a time in HAProxy's notation.
+func spec(flag, env, def, help string, field func(*Options) *time.Duration) Row {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: "a time such as 30s, 5m or 500ms; a number alone is milliseconds", Help: help, set: func(o *Options, v string) error {
+		d, err := timespec.Parse(v)
+		if err != nil {
+			return err
+		}
+		*field(o) = d
+		return nil
+	}}
+}
+
+// interval is a time in Go's notation, as the reference router has it for
+// its own timers.
+func interval(flag, env, def string, low time.Duration, help string, field func(*Options) *time.Duration) Row {
+	accepts := "a time such as 5s or 1m30s"
+	if low > 0 {
+		accepts += ", at least " + low.String()
+	}
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: func(o *Options, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < low {
+			return fmt.Errorf("must be %s", accepts)
+		}
+		*field(o) = d
+		return nil
+	}}
+}
+
+func list(flag, env, help string, field func(*Options) *[]string) Row {
+	return Row{Flag: flag, Env: env, Accepts: "a list, separated by commas", Help: help, set: func(o *Options, v string) error {
+		var items []string
+		for item := range strings.SplitSeq(v, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, item)
+			}
+		}
+		*field(o) = items
+		return nil
+	}}
+}
+
+func choice[T ~string](flag, env, def, help string, field func(*Options) *T, values ...T) Row {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	accepts := strings.Join(names, ", ")
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: func(o *Options, v string) error {
+		for _, value := range values {
+			if string(value) == v {
+				*field(o) = value
+				return nil
+			}
+		}
+		return fmt.Errorf("must be one of %s", accepts)
+	}}
+}
+
+// custom is a row with a check of its own.
+func custom(flag, env, def, accepts, help string, set func(*Options, string) error) Row {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: set}
+}
+
+func (r Row) alias(name string) Row { r.Alias = name; return r }
+
+func (r Row) secret() Row { r.Secret = true; return r }

@@ -1,0 +1,298 @@
+package options
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"router/pkg/headervalue"
+	"router/pkg/model"
+)
+
+// Table is all settings, in the order in which they are documented. Names and
+// variables are those of the reference router where it has one.
+func Table() []Row {
+	var rows []Row
+	section := func(name string, list ...Row) {
+		for _, r := range list {
+			r.Section = name
+			rows = append(rows, r)
+		}
+	}
+	section("Where routes come from", sourceRows()...)
+	section("Which routes are admitted", admissionRows()...)
+	section("The cluster", clusterRows()...)
+	section("Listening", listenRows()...)
+	section("TLS", tlsRows()...)
+	section("Time-outs", timeoutRows()...)
+	section("Routes' defaults", routeRows()...)
+	section("Headers and logs", headerRows()...)
+	section("HAProxy", haproxyRows()...)
+	section("Statistics, health and logs of the router", statsRows()...)
+	return rows
+}
+
+func sourceRows() []Row {
+	return []Row{
+		text("manifests", "ROUTER_MANIFESTS", "", "Serve the objects in this directory instead of a cluster's.", func(o *Options) *string { return &o.Manifests }),
+		text("name", "ROUTER_SERVICE_NAME", "public", "Name of this router in the status of routes.", func(o *Options) *string { return &o.Name }),
+		custom("router-canonical-hostname", "ROUTER_CANONICAL_HOSTNAME", "", "a DNS name", "Name that clients reach this router by, for the status of routes.", func(o *Options, v string) error {
+			if _, err := netip.ParseAddr(v); err == nil || v != "" && len(validation.IsDNS1123Subdomain(v)) > 0 {
+				return fmt.Errorf("must be a DNS name, not an address")
+			}
+			o.CanonicalHostname = v
+			return nil
+		}),
+		boolean("update-status", "ROUTER_UPDATE_STATUS", true, "Write the status of routes.", func(o *Options) *bool { return &o.UpdateStatus }),
+		interval("resync-interval", "ROUTER_RESYNC_INTERVAL", "30m", 0, "Time between full replays of what is known.", func(o *Options) *time.Duration { return &o.ResyncInterval }),
+		selector("labels", "ROUTE_LABELS", "Serve only routes with these labels.", func(o *Options) *string { return &o.Labels }),
+		text("fields", "ROUTE_FIELDS", "", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options) *string { return &o.Fields }),
+		custom("project-labels", "PROJECT_LABELS", "", `a label selector, or "*" for all`, "Serve only namespaces with these labels.", func(o *Options, v string) error {
+			if v != "*" {
+				if _, err := labels.Parse(v); err != nil {
+					return fmt.Errorf("must be a label selector: %w", err)
+				}
+			}
+			o.ProjectLabels = v
+			return nil
+		}),
+		selector("namespace-labels", "NAMESPACE_LABELS", "Serve only namespaces with these labels.", func(o *Options) *string { return &o.NamespaceLabels }),
+		boolean("watch-endpoints", "ROUTER_WATCH_ENDPOINTS", false, "Read Endpoints instead of EndpointSlices.", func(o *Options) *bool { return &o.WatchEndpoints }),
+		boolean("include-udp-endpoints", "ROUTER_INCLUDE_UDP_ENDPOINTS", false, "Keep endpoint ports of the protocol UDP.", func(o *Options) *bool { return &o.IncludeUDP }),
+	}
+}
+
+func selector(flag, env, help string, field func(*Options) *string) Row {
+	return custom(flag, env, "", "a label selector", help, func(o *Options, v string) error {
+		if _, err := labels.Parse(v); err != nil {
+			return fmt.Errorf("must be a label selector: %w", err)
+		}
+		*field(o) = v
+		return nil
+	})
+}
+
+func admissionRows() []Row {
+	return []Row{
+		text("hostname-template", "ROUTER_SUBDOMAIN", "", "Host of routes without one, from ${name} and ${namespace}.", func(o *Options) *string { return &o.HostnameTemplate }),
+		text("router-domain", "ROUTER_DOMAIN", "", "Domain that completes spec.subdomain, and that the self-signed certificate is for.", func(o *Options) *string { return &o.RouterDomain }),
+		boolean("override-hostname", "ROUTER_OVERRIDE_HOSTNAME", false, "Use the template for every route.", func(o *Options) *bool { return &o.OverrideHostname }),
+		list("override-domains", "ROUTER_OVERRIDE_DOMAINS", "Use the template for hosts in or below these domains.", func(o *Options) *[]string { return &o.OverrideDomains }),
+		list("denied-domains", "ROUTER_DENIED_DOMAINS", "Refuse hosts in or below these domains.", func(o *Options) *[]string { return &o.DeniedDomains }),
+		list("allowed-domains", "ROUTER_ALLOWED_DOMAINS", "Admit only hosts in or below these domains.", func(o *Options) *[]string { return &o.AllowedDomains }),
+		boolean("allow-wildcard-routes", "ROUTER_ALLOW_WILDCARD_ROUTES", false, "Admit routes with wildcardPolicy Subdomain.", func(o *Options) *bool { return &o.AllowWildcardRoutes }),
+		boolean("disable-namespace-ownership-check", "ROUTER_DISABLE_NAMESPACE_OWNERSHIP_CHECK", false, "Let several namespaces share a host, with different paths.", func(o *Options) *bool { return &o.DisableNamespaceOwnershipCheck }),
+		boolean("extended-validation", "EXTENDED_VALIDATION", true, "Check TLS settings and certificates before a route is admitted.", func(o *Options) *bool { return &o.ExtendedValidation }),
+	}
+}
+
+func clusterRows() []Row {
+	k := func(flag, env, help string, field func(*Kubernetes) *string) Row {
+		return text(flag, env, "", help, func(o *Options) *string { return field(&o.Kubernetes) })
+	}
+	return []Row{
+		k("config", "KUBECONFIG", "Path of a kubeconfig file.", func(c *Kubernetes) *string { return &c.Kubeconfig }).alias("kubeconfig"),
+		k("context", "ROUTER_KUBE_CONTEXT", "Context of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Context }),
+		k("cluster", "ROUTER_KUBE_CLUSTER", "Cluster of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Cluster }),
+		k("user", "ROUTER_KUBE_USER", "User of the kubeconfig file.", func(c *Kubernetes) *string { return &c.User }),
+		k("namespace", "ROUTER_NAMESPACE", "Watch only this namespace.", func(c *Kubernetes) *string { return &c.Namespace }),
+		k("server", "KUBERNETES_MASTER", "Address of the API server.", func(c *Kubernetes) *string { return &c.Server }),
+		k("certificate-authority", "ROUTER_KUBE_CERTIFICATE_AUTHORITY", "Path of the API server's CA.", func(c *Kubernetes) *string { return &c.CertificateAuthority }),
+		k("client-certificate", "ROUTER_KUBE_CLIENT_CERTIFICATE", "Path of a certificate to show to the API server.", func(c *Kubernetes) *string { return &c.ClientCertificate }),
+		k("client-key", "ROUTER_KUBE_CLIENT_KEY", "Path of its key.", func(c *Kubernetes) *string { return &c.ClientKey }),
+		k("token", "ROUTER_KUBE_TOKEN", "Bearer token for the API server.", func(c *Kubernetes) *string { return &c.Token }).secret(),
+		k("tls-server-name", "ROUTER_KUBE_TLS_SERVER_NAME", "Name that the API server's certificate must have.", func(c *Kubernetes) *string { return &c.TLSServerName }),
+		k("proxy-url", "ROUTER_KUBE_PROXY_URL", "Proxy on the way to the API server.", func(c *Kubernetes) *string { return &c.ProxyURL }),
+		k("as", "ROUTER_KUBE_AS", "User to act as.", func(c *Kubernetes) *string { return &c.As }),
+		k("as-uid", "ROUTER_KUBE_AS_UID", "UID to act as.", func(c *Kubernetes) *string { return &c.AsUID }),
+		list("as-group", "ROUTER_KUBE_AS_GROUP", "Groups to act as.", func(o *Options) *[]string { return &o.Kubernetes.AsGroups }),
+		boolean("insecure-skip-tls-verify", "ROUTER_KUBE_INSECURE_SKIP_TLS_VERIFY", false, "Do not check the API server's certificate.", func(o *Options) *bool { return &o.Kubernetes.InsecureSkipTLSVerify }),
+		boolean("disable-compression", "ROUTER_KUBE_DISABLE_COMPRESSION", false, "Ask the API server for uncompressed answers.", func(o *Options) *bool { return &o.Kubernetes.DisableCompression }),
+		text("request-timeout", "ROUTER_KUBE_REQUEST_TIMEOUT", "0", "Bound of a request to the API server, such as 30s; 0 for none.", func(o *Options) *string { return &o.Kubernetes.RequestTimeout }),
+	}
+}
+
+const maxPort = 65535
+
+func listenRows() []Row {
+	return []Row{
+		integer("http-port", "ROUTER_SERVICE_HTTP_PORT", 80, 1, maxPort, "Port for HTTP.", func(o *Options) *int { return &o.Global.Listen.HTTPPort }),
+		integer("https-port", "ROUTER_SERVICE_HTTPS_PORT", 443, 1, maxPort, "Port for HTTPS.", func(o *Options) *int { return &o.Global.Listen.HTTPSPort }),
+		custom("bind-address", "ROUTER_BIND_ADDRESS", "", "an IP address", "Listen for clients on this address only.", func(o *Options, v string) error {
+			if _, err := netip.ParseAddr(v); err != nil {
+				return fmt.Errorf("must be an IP address")
+			}
+			o.Global.Listen.Address = v
+			return nil
+		}),
+		choice("ip-mode", "ROUTER_IP_V4_V6_MODE", "v4", "Address families to listen on.", func(o *Options) *model.IPMode { return &o.Global.Listen.Mode }, model.IPv4, model.IPv6, model.IPv4IPv6),
+		boolean("use-proxy-protocol", "ROUTER_USE_PROXY_PROTOCOL", false, "Expect the PROXY protocol from clients.", func(o *Options) *bool { return &o.Global.Listen.AcceptProxy }),
+		spec("inspect-delay", "ROUTER_INSPECT_DELAY", "5s", "How long to wait for a client's first bytes.", func(o *Options) *time.Duration { return &o.Global.Listen.InspectDelay }),
+		custom("max-connections", "ROUTER_MAX_CONNECTIONS", "50000", "a whole number above 0, or auto", "Connections that are open at a time.", func(o *Options, v string) error {
+			n, err := strconv.Atoi(v)
+			if v != "auto" && (err != nil || n < 1) {
+				return fmt.Errorf("must be a whole number above 0, or auto")
+			}
+			o.Global.MaxConnections = n
+			return nil
+		}),
+	}
+}
+
+func timeoutRows() []Row {
+	t := func(flag, env, def, help string, field func(*model.Timeouts) *time.Duration) Row {
+		return spec(flag, env, def, help, func(o *Options) *time.Duration { return field(&o.Global.Timeouts) })
+	}
+	return []Row{
+		t("default-connect-timeout", "ROUTER_DEFAULT_CONNECT_TIMEOUT", "5s", "Wait for a connection to a server.", func(x *model.Timeouts) *time.Duration { return &x.Connect }),
+		t("default-client-timeout", "ROUTER_DEFAULT_CLIENT_TIMEOUT", "30s", "Wait for a client to go on.", func(x *model.Timeouts) *time.Duration { return &x.Client }),
+		t("client-fin-timeout", "ROUTER_CLIENT_FIN_TIMEOUT", "1s", "Wait for a client to close.", func(x *model.Timeouts) *time.Duration { return &x.ClientFin }),
+		t("default-server-timeout", "ROUTER_DEFAULT_SERVER_TIMEOUT", "30s", "Wait for a server to answer.", func(x *model.Timeouts) *time.Duration { return &x.Server }),
+		t("default-server-fin-timeout", "ROUTER_DEFAULT_SERVER_FIN_TIMEOUT", "1s", "Wait for a server to close.", func(x *model.Timeouts) *time.Duration { return &x.ServerFin }),
+		t("http-request-timeout", "ROUTER_SLOWLORIS_TIMEOUT", "10s", "Wait for a whole request header.", func(x *model.Timeouts) *time.Duration { return &x.HTTPRequest }),
+		t("http-keep-alive-timeout", "ROUTER_SLOWLORIS_HTTP_KEEPALIVE", "300s", "Wait for the next request on a connection.", func(x *model.Timeouts) *time.Duration { return &x.HTTPKeepAlive }),
+		t("default-tunnel-timeout", "ROUTER_DEFAULT_TUNNEL_TIMEOUT", "1h", "Silence on a WebSocket or passthrough connection.", func(x *model.Timeouts) *time.Duration { return &x.Tunnel }),
+		spec("hard-stop-after", "ROUTER_HARD_STOP_AFTER", "", "End an old process this long after a reload, connections or not.", func(o *Options) *time.Duration { return &o.Global.HardStopAfter }),
+	}
+}
+
+func routeRows() []Row {
+	algorithms := []model.Balance{model.BalanceRoundRobin, model.BalanceLeastConn, model.BalanceSource, model.BalanceRandom}
+	return []Row{
+		choice("load-balance-algorithm", "ROUTER_LOAD_BALANCE_ALGORITHM", "random", "How a server is chosen.", func(o *Options) *model.Balance { return &o.Routes.Balance }, algorithms...),
+		choice("tcp-balance-scheme", "ROUTER_TCP_BALANCE_SCHEME", "source", "How a server is chosen for passthrough.", func(o *Options) *model.Balance { return &o.Routes.TCPBalance }, algorithms...),
+		spec("backend-check-interval", "ROUTER_BACKEND_CHECK_INTERVAL", "5000ms", "Time between health checks of a server.", func(o *Options) *time.Duration { return &o.Routes.CheckInterval }),
+		custom("cookie-name", "ROUTER_COOKIE_NAME", "", "letters, digits, _ and -", "Name of session cookies; without one each route has its own.", func(o *Options, v string) error {
+			if strings.ContainsFunc(v, func(r rune) bool {
+				return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
+			}) {
+				return fmt.Errorf("must have only letters, digits, _ and -")
+			}
+			o.Routes.CookieName = v
+			return nil
+		}),
+		choice("set-forwarded-headers", "ROUTER_SET_FORWARDED_HEADERS", "append", "What becomes of X-Forwarded-* and Forwarded.", func(o *Options) *model.ForwardedPolicy { return &o.Global.Headers.Forwarded },
+			model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever),
+		text("default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", "", "CA that re-encrypt servers are verified by where the route gives none.", func(o *Options) *string { return &o.DefaultDestinationCAPath }),
+	}
+}
+
+func headerRows() []Row {
+	return []Row{
+		captures("capture-http-request-headers", "ROUTER_CAPTURE_HTTP_REQUEST_HEADERS", "Request headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureRequest }),
+		captures("capture-http-response-headers", "ROUTER_CAPTURE_HTTP_RESPONSE_HEADERS", "Response headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureResponse }),
+		custom("capture-http-cookie", "ROUTER_CAPTURE_HTTP_COOKIE", "", "NAME:LENGTH for names that begin so, NAME=:LENGTH for that name", "A cookie for the access log.", func(o *Options, v string) error {
+			c, err := parseCapture(strings.Replace(v, "=:", ":", 1))
+			if err != nil {
+				return err
+			}
+			c.Exact = strings.Contains(v, "=:")
+			o.Global.Headers.CaptureCookie = &c
+			return nil
+		}),
+		custom("http-header-name-case-adjustments", "ROUTER_H1_CASE_ADJUST", "", "header names, separated by commas", "Header names in the case in which HTTP/1 clients, and servers of routes that ask for it, get them.", func(o *Options, v string) error {
+			names := strings.Split(v, ",")
+			for _, n := range names {
+				if !headervalue.ValidName(n) {
+					return fmt.Errorf("has %q, which is not a header name", n)
+				}
+			}
+			o.Global.Headers.CaseAdjust = names
+			return nil
+		}),
+		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", headervalue.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }),
+		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", headervalue.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }),
+		text("unique-id-format", "ROUTER_UNIQUE_ID_FORMAT", "", "HAProxy log-format of a request's identifier; needs the header's name as well.", func(o *Options) *string { return &o.Global.Headers.UniqueIDFormat }),
+		text("unique-id-header-name", "ROUTER_UNIQUE_ID_HEADER_NAME", "", "Header that carries the identifier.", func(o *Options) *string { return &o.Global.Headers.UniqueIDHeader }),
+		text("syslog-address", "ROUTER_SYSLOG_ADDRESS", "", "Where the access log goes: a syslog address, or stdout for the router's own output.", func(o *Options) *string { return &o.Global.Log.Address }),
+		integer("log-max-length", "ROUTER_LOG_MAX_LENGTH", 1024, 80, 65535, "Longest line of the access log, in bytes.", func(o *Options) *int { return &o.Global.Log.MaxLength }),
+		text("log-facility", "ROUTER_LOG_FACILITY", "local1", "Syslog facility of the access log.", func(o *Options) *string { return &o.Global.Log.Facility }),
+		choice("log-level", "ROUTER_LOG_LEVEL", "warning", "Least syslog level of the access log.", func(o *Options) *string { return &o.Global.Log.Level }, "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"),
+		text("syslog-format", "ROUTER_SYSLOG_FORMAT", "", "HAProxy log-format of the access log.", func(o *Options) *string { return &o.Global.Log.Format }),
+		boolean("dont-log-null", "ROUTER_DONT_LOG_NULL", false, "Do not log connections without a request.", func(o *Options) *bool { return &o.Global.DontLogNull }),
+		boolean("http-ignore-probes", "ROUTER_HTTP_IGNORE_PROBES", false, "Do not log or answer connections that browsers open ahead.", func(o *Options) *bool { return &o.Global.IgnoreProbes }),
+	}
+}
+
+func parseCapture(v string) (model.Capture, error) {
+	name, length, found := strings.Cut(v, ":")
+	n, err := strconv.Atoi(length)
+	if !found || err != nil || n < 1 || !headervalue.ValidName(name) {
+		return model.Capture{}, fmt.Errorf("must have the form NAME:LENGTH")
+	}
+	return model.Capture{Name: name, Length: n}, nil
+}
+
+func captures(flag, env, help string, field func(*Options) *[]model.Capture) Row {
+	return custom(flag, env, "", "NAME:LENGTH, separated by commas", help, func(o *Options, v string) error {
+		var list []model.Capture
+		for item := range strings.SplitSeq(v, ",") {
+			c, err := parseCapture(strings.TrimSpace(item))
+			if err != nil {
+				return err
+			}
+			list = append(list, c)
+		}
+		*field(o) = list
+		return nil
+	})
+}
+
+func haproxyRows() []Row {
+	return []Row{
+		text("haproxy", "ROUTER_HAPROXY", "haproxy", "The HAProxy to run, version 2.6 or newer: a path, or a name on PATH.", func(o *Options) *string { return &o.HAProxy }),
+		text("working-dir", "ROUTER_WORKING_DIR", "/var/lib/haproxy", "Directory for HAProxy's files and sockets.", func(o *Options) *string { return &o.WorkingDir }),
+		text("template", "TEMPLATE_FILE", "", "Template file, or directory of *.tmpl files, whose definitions replace built-in ones.", func(o *Options) *string { return &o.Template }),
+		interval("interval", "RELOAD_INTERVAL", "5s", time.Second, "Least time between two reloads.", func(o *Options) *time.Duration { return &o.Interval }),
+		integer("threads", "ROUTER_THREADS", 0, 0, 1024, "Threads of HAProxy; 0 for as many as there are CPUs.", func(o *Options) *int { return &o.Global.Threads }),
+		integer("buf-size", "ROUTER_BUF_SIZE", 32768, 16384, 1<<20, "Buffer for a message's headers, in bytes.", func(o *Options) *int { return &o.Global.BufferSize }),
+		integer("max-rewrite-size", "ROUTER_MAX_REWRITE_SIZE", 8192, 1024, 1<<19, "Part of it that is kept for added headers, in bytes.", func(o *Options) *int { return &o.Global.MaxRewrite }),
+		boolean("enable-compression", "ROUTER_ENABLE_COMPRESSION", false, "Compress responses with gzip.", func(o *Options) *bool { return &o.Global.Compression }),
+		custom("compression-mime", "ROUTER_COMPRESSION_MIME", "text/html text/plain text/css", "media types, separated by blanks", "What is compressed.", func(o *Options, v string) error {
+			o.Global.CompressionTypes = strings.Fields(v)
+			return nil
+		}),
+		inverse("disable-http2", "ROUTER_DISABLE_HTTP2", false, "Speak only HTTP/1.1.", func(o *Options) *bool { return &o.Global.HTTP2 }),
+		boolean("idle-close-on-response", "ROUTER_IDLE_CLOSE_ON_RESPONSE", true, "At a reload, close idle connections only after their next response.", func(o *Options) *bool { return &o.Global.IdleCloseOnResponse }),
+		boolean("haproxy-contstats", "ROUTER_HAPROXY_CONTSTATS", false, "Count bytes while a transfer goes on.", func(o *Options) *bool { return &o.Global.ContStats }),
+		boolean("abort-on-close", "ROUTER_ABORT_ON_CLOSE", false, "Drop a waiting request when its client is gone.", func(o *Options) *bool { return &o.Global.AbortOnClose }),
+		text("errorfile-503", "ROUTER_ERRORFILE_503", "", "Raw HTTP response where nobody serves a request.", func(o *Options) *string { return &o.Global.ErrorPage503 }),
+		custom("errorfile-404", "ROUTER_ERRORFILE_404", "", "a path", "Raw HTTP response where no route matches; with it, the answer is 404 instead of 503.", func(o *Options, v string) error {
+			o.Global.ErrorPage404, o.Global.NotFound404 = v, v != ""
+			return nil
+		}),
+		interval("graceful-shutdown-delay", "ROUTER_GRACEFUL_SHUTDOWN_DELAY", "45s", 0, "Time between the signal to stop and the stop, for load balancers to notice.", func(o *Options) *time.Duration { return &o.GracefulShutdownDelay }),
+		custom("max-shutdown-timeout", "ROUTER_MAX_SHUTDOWN_TIMEOUT", "30", "a number of seconds", "How long open connections then have to end.", func(o *Options, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 0 {
+				return fmt.Errorf("must be a number of seconds")
+			}
+			o.ShutdownTimeout = time.Duration(n) * time.Second
+			return nil
+		}),
+	}
+}
+
+func statsRows() []Row {
+	return []Row{
+		text("listen-addr", "ROUTER_LISTEN_ADDR", "", "HOST:PORT for statistics, metrics and health; its port wins over --stats-port.", func(o *Options) *string { return &o.ListenAddr }),
+		integer("stats-port", "STATS_PORT", 1936, 1, maxPort, "Port for statistics, metrics and health.", func(o *Options) *int { return &o.StatsPort }),
+		text("stats-user", "STATS_USERNAME", "admin", "User of the statistics page.", func(o *Options) *string { return &o.StatsUser }),
+		custom("stats-password", "STATS_PASSWORD", "", "text", "Its password; without one, one is made and printed at the start.", func(o *Options, v string) error {
+			o.StatsPassword = model.NewSecret(v)
+			return nil
+		}).secret(),
+		text("stats-user-file", "STATS_USERNAME_FILE", "", "File with the user; only together with the password's.", func(o *Options) *string { return &o.StatsUserFile }),
+		text("stats-password-file", "STATS_PASSWORD_FILE", "", "File with the password; only together with the user's.", func(o *Options) *string { return &o.StatsPasswordFile }),
+		text("metrics-tls-cert-file", "ROUTER_METRICS_TLS_CERT_FILE", "", "Certificate for TLS on the statistics port, beside plain HTTP.", func(o *Options) *string { return &o.MetricsTLSCertFile }),
+		text("metrics-tls-key-file", "ROUTER_METRICS_TLS_KEY_FILE", "", "Its key.", func(o *Options) *string { return &o.MetricsTLSKeyFile }),
+		integer("metrics-server-threshold", "ROUTER_METRICS_HAPROXY_SERVER_THRESHOLD", 500, 0, 1<<30, "Servers above which metrics of single servers are left out.", func(o *Options) *int { return &o.MetricsServerThreshold }),
+		choice("verbosity", "ROUTER_VERBOSITY", "info", "Least level of the router's own messages.", func(o *Options) *string { return &o.LogLevel }, "debug", "info", "warn", "error"),
+		choice("message-format", "ROUTER_MESSAGE_FORMAT", "text", "Form of the router's own messages.", func(o *Options) *string { return &o.LogFormat }, "text", "json"),
+	}
+}
