@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"router/pkg/controller/admission"
 	"router/pkg/controller/status"
@@ -30,8 +32,12 @@ type DataPlane interface {
 
 // StatusWriter writes what became of routes where their owners see it.
 type StatusWriter interface {
-	Set(*routev1.Route, status.Verdict)
-	Forget(model.RouteKey)
+	// Observe shows the latest object of a route.
+	Observe(*routev1.Route)
+	// Set says what its status should be.
+	Set(status.Desired)
+	// Remove says that the route is not this router's any longer.
+	Remove(model.RouteKey)
 }
 
 // Options are what a Controller needs.
@@ -198,6 +204,9 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	var gone []model.RouteKey
 	for _, k := range sortedKeys(touched) {
 		if r := c.selected(k); r != nil {
+			if c.opts.Status != nil {
+				c.opts.Status.Observe(r)
+			}
 			set = append(set, r)
 		} else {
 			gone = append(gone, k)
@@ -247,7 +256,7 @@ func (c *Controller) translate() model.Change {
 				change.Delete = append(change.Delete, k)
 			}
 			if c.opts.Status != nil {
-				c.opts.Status.Forget(k)
+				c.opts.Status.Remove(k)
 			}
 			continue
 		}
@@ -313,20 +322,41 @@ func (c *Controller) report(o haproxy.Outcome) {
 		if s == nil || r == nil || pending[k] {
 			continue // It is told once HAProxy has it.
 		}
-		c.opts.Status.Set(r, c.statusOf(k, s))
+		v := c.verdict(k, s)
+		c.opts.Status.Set(status.Desired{
+			Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
+			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, ExtraConditions: settingsIgnored(s.problems),
+		})
 	}
 }
 
-// refusedReason is the reason of routes that HAProxy cannot serve.
-const refusedReason = "RejectedByProxy"
+// RejectedByProxy is the reason of routes that HAProxy cannot serve.
+const RejectedByProxy admission.Reason = "RejectedByProxy"
 
-// statusOf is the verdict as the route's status has it.
-func (c *Controller) statusOf(k model.RouteKey, s *served) status.Verdict {
-	v := status.Verdict{Host: s.verdict.FullHost, Admitted: s.verdict.Admitted, Reason: string(s.verdict.Reason), Message: s.verdict.Message, Problems: s.problems}
+// verdict is admission's, unless HAProxy has refused the route.
+func (c *Controller) verdict(k model.RouteKey, s *served) admission.Verdict {
+	v := s.verdict
 	if message, refused := c.refused[k]; refused {
-		v.Admitted, v.Reason, v.Message = false, refusedReason, message
+		v.Admitted, v.Reason, v.Message = false, RejectedByProxy, message
 	}
 	return v
+}
+
+// SettingsIgnored is the condition, beside those of the reference router, of a
+// route with settings that are not applied as written.
+const SettingsIgnored routev1.RouteIngressConditionType = "SettingsIgnored"
+
+func settingsIgnored(problems []model.Problem) []routev1.RouteIngressCondition {
+	if len(problems) == 0 {
+		return nil
+	}
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Field + ": " + p.Message
+	}
+	return []routev1.RouteIngressCondition{{
+		Type: SettingsIgnored, Status: corev1.ConditionTrue, Reason: "InvalidSettings", Message: strings.Join(texts, "; "),
+	}}
 }
 
 // Routes reports all routes, by namespace and name.
@@ -348,10 +378,10 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 		if r == nil {
 			continue
 		}
-		v := c.statusOf(k, s)
+		v := c.verdict(k, s)
 		report := model.RouteReport{
 			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
-			Admitted: v.Admitted, Reason: v.Reason, Message: v.Message, Problems: s.problems, Servers: []model.ServerReport{},
+			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.problems, Servers: []model.ServerReport{},
 		}
 		if r.Spec.TLS != nil {
 			report.Termination = model.Termination(r.Spec.TLS.Termination)

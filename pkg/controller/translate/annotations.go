@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"router/pkg/model"
+	"router/pkg/spelling"
 	"router/pkg/timespec"
 )
 
@@ -333,7 +334,7 @@ func (t *translation) unknown(have map[string]string, known map[string]bool) {
 			continue
 		}
 		message := "is not an annotation that the router knows"
-		if near := nearest(name, known); near != "" {
+		if near := spelling.Nearest(name, slices.Collect(maps.Keys(known))); near != "" {
 			message += "; did you mean " + near + "?"
 		}
 		t.problem(model.Problem{Field: annotationField(name), Value: have[name], Message: message})
@@ -371,37 +372,6 @@ func rewrite(v string) model.Rewrite {
 		}
 	}
 	return model.Rewrite{Target: b.String()}
-}
-
-// nearest finds the known name that takes the fewest edits, if they are few.
-func nearest(name string, known map[string]bool) string {
-	best, fewest := "", len(name)/3
-	for _, k := range slices.Sorted(maps.Keys(known)) {
-		if d := edits(name, k); d < fewest {
-			best, fewest = k, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 func itoa(i int) string     { return strconv.Itoa(i) }

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	routeclient "github.com/openshift/client-go/route/clientset/versioned"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"router/conf"
+	"router/pkg/controller"
+	"router/pkg/controller/admission"
+	"router/pkg/controller/status"
+	"router/pkg/controller/translate"
+	"router/pkg/defaultcert"
+	"router/pkg/haproxy"
+	"router/pkg/model"
+	"router/pkg/options"
+	"router/pkg/source"
+	"router/pkg/source/kube"
+	"router/pkg/source/manifests"
+	"router/pkg/stats"
+	"router/pkg/template"
+)
+
+// serve wires the rooms together and runs until ctx ends.
+func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) error {
+	logger := newLogger(o, stderr)
+	klog.SetSlogLogger(logger.With("component", "client-go"))
+	for _, w := range o.Warnings {
+		logger.Warn(w)
+	}
+	listener, err := net.Listen("tcp", statsAddress(o))
+	if err != nil {
+		return fmt.Errorf("--stats-port: %w", err)
+	}
+	defer func() { _ = listener.Close() }()
+	if err := credentials(&o, listener.Addr(), stdout); err != nil {
+		return err
+	}
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	plane, layout, err := newDataPlane(ctx, o, registry, logger, stdout)
+	if err != nil {
+		return err
+	}
+
+	queue := source.NewQueue(time.Now)
+	feed, writer, err := newSource(o, queue, logger)
+	if err != nil {
+		return err
+	}
+	c := controller.New(controllerOptions(o, queue, plane, writer, logger))
+	server := stats.New(stats.Options{
+		User: o.StatsUser, Password: o.StatsPassword, HAProxySocket: layout.StatsSocket.String(),
+		Gatherer: registry, Routes: c.Routes, Logger: logger,
+		Alive: func(context.Context) error { return nil },
+		Ready: func(context.Context) error { return readiness(ctx, c) },
+	})
+
+	// After the signal to stop, the router says that it is not ready, and
+	// serves on until load balancers have had time to notice.
+	running, stopAll := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAll()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return feed(running) })
+	group.Go(func() error { return c.Run(running) })
+	group.Go(func() error { return server.Serve(running, listener) })
+	if writer != nil {
+		group.Go(func() error { writer.Run(running); return nil })
+	}
+	group.Go(func() error {
+		defer stopAll()
+		select {
+		case <-running.Done():
+			return nil
+		case <-ctx.Done():
+		}
+		logger.Info("stopping", "delay", o.GracefulShutdownDelay)
+		select {
+		case <-running.Done():
+		case <-time.After(o.GracefulShutdownDelay):
+		}
+		return nil
+	})
+	err = group.Wait()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownTimeout+stopMargin)
+	defer cancel()
+	return errors.Join(err, plane.Stop(stopping))
+}
+
+// stopMargin is time for HAProxy to end after its connections have.
+const stopMargin = 5 * time.Second
+
+// readiness is why the router is not ready, if it is not.
+func readiness(ctx context.Context, c *controller.Controller) error {
+	if ctx.Err() != nil {
+		return errors.New("the router is stopping")
+	}
+	select {
+	case <-c.Ready():
+		return nil
+	default:
+		return errors.New("routes are not served yet")
+	}
+}
+
+func newLogger(o options.Options, stderr io.Writer) *slog.Logger {
+	level := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}[o.LogLevel]
+	handlerOptions := &slog.HandlerOptions{Level: level}
+	if o.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(stderr, handlerOptions))
+	}
+	return slog.New(slog.NewTextHandler(stderr, handlerOptions))
+}
+
+func statsAddress(o options.Options) string {
+	if o.ListenAddr != "" {
+		return o.ListenAddr
+	}
+	return ":" + strconv.Itoa(o.StatsPort)
+}
+
+// credentials reads the user and password of the statistics page from files,
+// or makes a password and prints it, once.
+func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
+	if o.StatsUserFile != "" && o.StatsPasswordFile != "" {
+		user, err := os.ReadFile(o.StatsUserFile)
+		if err != nil {
+			return fmt.Errorf("--stats-user-file: %w", err)
+		}
+		password, err := os.ReadFile(o.StatsPasswordFile)
+		if err != nil {
+			return fmt.Errorf("--stats-password-file: %w", err)
+		}
+		o.StatsUser, o.StatsPassword = string(user), model.NewSecret(string(password))
+	}
+	if o.StatsPassword.IsEmpty() {
+		o.StatsPassword = model.NewSecret(rand.Text()[:passwordLength])
+		_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, o.StatsUser, o.StatsPassword.Reveal())
+		return err
+	}
+	return nil
+}
+
+// passwordLength is how many of its base-32 characters a made password has: 60 bits.
+const passwordLength = 12
+
+func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Registerer, logger *slog.Logger, stdout io.Writer) (*haproxy.DataPlane, template.Layout, error) {
+	dir, err := filepath.Abs(o.WorkingDir)
+	if err != nil {
+		return nil, template.Layout{}, fmt.Errorf("--working-dir: %w", err)
+	}
+	layout, err := template.NewLayout(dir)
+	if err != nil {
+		return nil, layout, fmt.Errorf("--working-dir: %w", err)
+	}
+	cert, made, err := defaultcert.Load(defaultcert.Options{
+		PEM: o.DefaultCertificate, Path: o.DefaultCertificatePath, Dir: o.DefaultCertificateDir,
+		SelfSigned: filepath.Join(dir, "router", "self-signed.pem"), Domain: o.RouterDomain, Now: time.Now(),
+	})
+	if err != nil {
+		return nil, layout, err
+	}
+	if made {
+		logger.Info("hosts without a certificate get a self-signed one; --default-cert gives another")
+	}
+	o.Global.TLS.DefaultCertificate = cert
+	templates, err := template.New(conf.Files, o.Template, layout)
+	if err != nil {
+		return nil, layout, err
+	}
+	pages := map[int][]byte{}
+	for code, name := range map[int]string{503: "error-page-503.http", 404: "error-page-404.http"} {
+		if pages[code], err = fs.ReadFile(conf.Files, name); err != nil {
+			return nil, layout, fmt.Errorf("built-in error page: %w", err)
+		}
+	}
+	plane, err := haproxy.New(ctx, haproxy.Options{
+		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
+		ReloadInterval: o.Interval, StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
+		Metrics: haproxy.NewMetrics(registry), Now: time.Now,
+	})
+	return plane, layout, err
+}
+
+// newSource is where objects come from: its loop, and for a cluster the
+// writer of statuses.
+func newSource(o options.Options, queue *source.Queue, logger *slog.Logger) (func(context.Context) error, *status.Writer, error) {
+	if o.Manifests != "" {
+		s, err := manifests.New(manifests.Options{Dir: o.Manifests, Queue: queue, Logger: logger})
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.Run, nil, nil
+	}
+	config, err := kube.Config(kube.Flags(o.Kubernetes))
+	if err != nil {
+		return nil, nil, err
+	}
+	namespaceLabels := o.NamespaceLabels
+	if o.ProjectLabels != "" && o.ProjectLabels != "*" {
+		namespaceLabels = o.ProjectLabels
+	}
+	s, err := kube.New(kube.Options{
+		Config: config, Queue: queue, Logger: logger, Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields,
+		NamespaceLabels: namespaceLabels, Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if !o.UpdateStatus {
+		return s.Run, nil, nil
+	}
+	replica, err := os.Hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("telling replicas apart: %w", err)
+	}
+	client, err := newStatusClient(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Run, status.New(status.Options{
+		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
+	}), nil
+}
+
+// newStatusClient has a budget of its own, beside that of watches.
+func newStatusClient(config *rest.Config) (status.Client, error) {
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 50, 100
+	routes, err := routeclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("route client: %w", err)
+	}
+	return status.ClusterClient{Routes: routes.RouteV1()}, nil
+}
+
+func controllerOptions(o options.Options, queue *source.Queue, plane *haproxy.DataPlane, writer *status.Writer, logger *slog.Logger) controller.Options {
+	c := controller.Options{
+		Queue: queue, DataPlane: plane, Logger: logger, Now: time.Now,
+		SelectNamespaces: o.Manifests == "" && (o.NamespaceLabels != "" || o.ProjectLabels != "" && o.ProjectLabels != "*"),
+		Admission: admission.Options{
+			Naming: admission.Naming{
+				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,
+			},
+			AllowedDomains: o.AllowedDomains, DeniedDomains: o.DeniedDomains, AllowWildcards: o.AllowWildcardRoutes,
+			SharedHosts: o.DisableNamespaceOwnershipCheck, Validate: o.ExtendedValidation, Now: time.Now,
+		},
+		Translate: translate.Options{
+			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,
+			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2, DefaultDestinationCA: o.DefaultDestinationCAPath,
+			WatchEndpoints: o.WatchEndpoints, IncludeUDP: o.IncludeUDP, CaseAdjust: len(o.Global.Headers.CaseAdjust) > 0,
+			LocalEndpoints: o.Manifests != "",
+		},
+	}
+	if writer != nil {
+		c.Status = writer
+	}
+	return c
+}

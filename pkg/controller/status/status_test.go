@@ -1,0 +1,499 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const lag = 20 * time.Millisecond
+
+func TestARouteGetsItsEntryOnceAndThenNothingIsWritten(t *testing.T) {
+	c := newCluster()
+	c.join("one", "router.example.org", lag)
+	c.create("r", "www.example.org")
+	c.run(t, 5*time.Second)
+	e := c.entry(t, "r")
+	if e == nil || e.Host != "www.example.org" || e.WildcardPolicy != routev1.WildcardPolicyNone || e.RouterCanonicalHostname != "router.example.org" {
+		t.Fatalf("entry is %+v", e)
+	}
+	if a := condition(e, routev1.RouteAdmitted); a == nil || a.Status != corev1.ConditionTrue || a.Reason != "" || a.Message != "" || a.LastTransitionTime == nil || a.LastTransitionTime.Nanosecond() != 0 {
+		t.Errorf("condition is %+v", a)
+	}
+	for range 20 { // resyncs
+		c.replicas[0].receive(delivery{to: c.replicas[0], key: key("r"), route: c.routes[key("r")]})
+		c.run(t, time.Hour)
+	}
+	if c.writes != 1 || c.attempts != 1 || c.gets != 0 {
+		t.Errorf("%d writes, %d attempts, %d reads, want one write", c.writes, c.attempts, c.gets)
+	}
+}
+
+func TestTheTransitionTimeIsThatOfTheCondition(t *testing.T) {
+	c := newCluster()
+	c.join("one", "", lag)
+	c.create("r", "www.example.org")
+	c.run(t, time.Minute)
+	before := condition(c.entry(t, "r"), routev1.RouteAdmitted).LastTransitionTime
+	c.edit(key("r"), func(r *routev1.Route) { r.Spec.Host = "other.example.org" })
+	c.run(t, time.Minute)
+	e := c.entry(t, "r")
+	if e.Host != "other.example.org" || !condition(e, routev1.RouteAdmitted).LastTransitionTime.Equal(before) {
+		t.Errorf("after a change of the host: %+v", e)
+	}
+	c.replicas[0].writer.Set(Desired{Key: key("r"), UID: c.routes[key("r")].UID, Host: "other.example.org", WildcardPolicy: "None", Reason: "HostAlreadyClaimed", Message: "m"})
+	c.run(t, time.Minute)
+	a := condition(c.entry(t, "r"), routev1.RouteAdmitted)
+	if a.Status != corev1.ConditionFalse || a.Reason != "HostAlreadyClaimed" || a.Message != "m" || !a.LastTransitionTime.After(before.Time) {
+		t.Errorf("after the rejection: %+v", a)
+	}
+	if c.writes != 3 {
+		t.Errorf("%d writes, want 3", c.writes)
+	}
+}
+
+func TestChangesOfOneRouteAreCoalesced(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", lag)
+	r := c.create("r", "a.example.org")
+	for i := range 100 {
+		d := *admit(r)
+		d.Host = fmt.Sprintf("h%d.example.org", i)
+		p.writer.Set(d)
+	}
+	p.opinion = func(*routev1.Route) *Desired { return nil }
+	c.run(t, time.Minute)
+	if e := c.entry(t, "r"); c.writes != 1 || e.Host != "h99.example.org" {
+		t.Errorf("%d writes, entry %+v", c.writes, e)
+	}
+}
+
+func TestFailuresAreRetried(t *testing.T) {
+	forbidden := apierrors.NewForbidden(routeResource, "r", errors.New("no"))
+	tests := []struct {
+		name   string
+		err    error
+		kind   string
+		within time.Duration
+	}{
+		{"a refusal", forbidden, "forbidden", 2 * time.Second},
+		{"a time-out", context.DeadlineExceeded, "timeout", 2 * time.Second},
+		{"a time-out of the server", apierrors.NewServerTimeout(routeResource, "update", 1), "timeout", 3 * time.Second},
+		{"an overloaded server", apierrors.NewTooManyRequests("later", 7), "too_many_requests", 8 * time.Second},
+		{"a broken connection", errors.New("connection reset"), "other", 2 * time.Second},
+		{"an object that the server finds invalid", apierrors.NewInvalid(routev1.GroupVersion.WithKind("Route").GroupKind(), "r", nil), "invalid", 2 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCluster()
+			p := c.join("one", "", lag)
+			kinds := map[string]int{}
+			p.writer.o.Metrics.Failures = func(kind string) Counter { kinds[kind]++; return nil }
+			failing := true
+			c.fail = func(string, string) error {
+				if failing {
+					return tt.err
+				}
+				return nil
+			}
+			c.create("r", "www.example.org")
+			c.run(t, time.Hour)
+			if tries := c.attempts + c.gets; tries < 5 || tries > 90 {
+				t.Errorf("%d requests in an hour of failures", tries)
+			}
+			if kinds[tt.kind] != c.attempts+c.gets {
+				t.Errorf("failures are counted as %v", kinds)
+			}
+			if s := p.writer.Stats(); s.Pending != 1 {
+				t.Errorf("stats are %+v", s)
+			}
+			failing = false
+			c.run(t, 100*time.Second)
+			if c.entry(t, "r") == nil || c.writes != 1 {
+				t.Errorf("nothing was written after the failure ended")
+			}
+			// A first failure costs little time.
+			c.edit(key("r"), func(r *routev1.Route) { r.Spec.Host = "b.example.org" })
+			c.run(t, lag)
+			failing = true
+			c.run(t, lag+3*time.Second)
+			failing = false
+			c.run(t, tt.within+5*time.Second)
+			if e := c.entry(t, "r"); e.Host != "b.example.org" {
+				t.Errorf("entry is %+v", e)
+			}
+		})
+	}
+}
+
+func TestAConflictWithAnEditIsResolvedByReading(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", 200*time.Millisecond)
+	c.create("r", "www.example.org")
+	c.run(t, 5*time.Second)
+	c.edit(key("r"), func(r *routev1.Route) { r.Spec.Host = "b.example.org" })
+	c.run(t, 199*time.Millisecond)
+	// The edit is seen, but a second one has been made that is not.
+	c.edit(key("r"), func(r *routev1.Route) { r.Annotations = map[string]string{"a": "b"} })
+	c.routes[key("r")].Status.Ingress = append(c.routes[key("r")].Status.Ingress, routev1.RouteIngress{RouterName: "another"})
+	c.run(t, 10*time.Second)
+	r := c.routes[key("r")]
+	if e := c.entry(t, "r"); e.Host != "b.example.org" || r.Annotations["a"] != "b" || len(r.Status.Ingress) != 2 {
+		t.Errorf("route is %+v", r)
+	}
+	if c.attempts-c.writes != 1 || c.writes != 2 {
+		t.Errorf("%d attempts, %d writes", c.attempts, c.writes)
+	}
+	if p.writer.role != first {
+		t.Errorf("role is %v after writing", p.writer.role)
+	}
+}
+
+func TestADeletedRouteIsLetGo(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", lag)
+	c.create("r", "www.example.org")
+	c.run(t, 5*time.Second)
+	p.writer.Set(Desired{Key: key("r"), UID: c.routes[key("r")].UID, Host: "x.example.org"})
+	c.remove(key("r"))
+	c.run(t, time.Hour)
+	if len(p.writer.records) != 0 || p.writer.Stats() != (Stats{}) {
+		t.Errorf("records are %v", p.writer.records)
+	}
+	if c.attempts > 2 {
+		t.Errorf("%d attempts", c.attempts)
+	}
+}
+
+func TestAnotherObjectOfTheNameIsNotWrittenTo(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", lag)
+	old := c.create("r", "www.example.org")
+	c.run(t, 5*time.Second)
+	c.remove(key("r"))
+	c.create("r", "new.example.org")
+	p.opinion = func(*routev1.Route) *Desired { return nil }
+	d := *admit(old)
+	d.Host = "stale.example.org"
+	p.writer.Set(d)
+	c.run(t, time.Hour)
+	if e := c.entry(t, "r"); e != nil {
+		t.Errorf("the new object has %+v", e)
+	}
+}
+
+func TestARouteThatLeavesTheSelectionLosesTheEntry(t *testing.T) {
+	for _, watched := range []bool{true, false} {
+		c := newCluster()
+		for _, name := range []string{"one", "two", "three"} {
+			c.join(name, "", lag)
+		}
+		c.create("r", "www.example.org")
+		c.edit(key("r"), func(r *routev1.Route) {
+			r.Status.Ingress = []routev1.RouteIngress{{RouterName: "another", Host: "h"}}
+		})
+		c.run(t, 5*time.Second)
+		if len(c.routes[key("r")].Status.Ingress) != 2 {
+			t.Fatal("no entry to begin with")
+		}
+		for _, p := range c.replicas {
+			p.opinion = func(*routev1.Route) *Desired { return nil }
+			if !watched {
+				p.writer.Forget(key("r"))
+			}
+			p.writer.Remove(key("r"))
+		}
+		before := c.writes
+		c.run(t, 10*time.Second)
+		if in := c.routes[key("r")].Status.Ingress; len(in) != 1 || in[0].RouterName != "another" {
+			t.Errorf("watched %v: entries are %+v", watched, in)
+		}
+		if c.writes != before+1 {
+			t.Errorf("watched %v: %d writes", watched, c.writes-before)
+		}
+		// Back in the selection, it is written again.
+		for _, p := range c.replicas {
+			p.opinion = admit
+			p.receive(delivery{to: p, key: key("r"), route: c.routes[key("r")]})
+		}
+		c.run(t, 10*time.Second)
+		if c.entry(t, "r") == nil || c.writes != before+2 {
+			t.Errorf("watched %v: back, but the entry is %+v after %d writes", watched, c.entry(t, "r"), c.writes-before)
+		}
+	}
+}
+
+func TestRemovingWhatIsGoneOrHasNoEntryWritesNothing(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", lag)
+	p.opinion = func(*routev1.Route) *Desired { return nil }
+	c.create("r", "www.example.org")
+	p.writer.Remove(key("r"))
+	p.writer.Remove(key("gone"))
+	c.run(t, time.Minute)
+	if c.attempts != 0 || c.gets > 2 || p.writer.Stats().Pending != 0 {
+		t.Errorf("%d attempts, %d reads, %+v", c.attempts, c.gets, p.writer.Stats())
+	}
+}
+
+func TestFiveReplicasWriteEachChangeOnce(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	c := newCluster()
+	for i := range 5 {
+		c.join(fmt.Sprint("replica-", i), "router.example.org", time.Duration(5+rnd.IntN(100))*time.Millisecond)
+	}
+	changes := 0
+	for i := range 200 {
+		c.create(fmt.Sprint("r", i), "old.example.org")
+		changes++
+	}
+	c.run(t, time.Minute)
+	if c.writes != changes {
+		t.Fatalf("%d writes for %d new routes", c.writes, changes)
+	}
+	t.Logf("%d attempts for the first %d routes of five undecided replicas", c.attempts, changes)
+	before := c.attempts
+	for i := range 300 {
+		k := key(fmt.Sprint("r", rnd.IntN(200)))
+		host := fmt.Sprintf("h%d.example.org", i)
+		c.edit(k, func(r *routev1.Route) { r.Spec.Host = host })
+		changes++
+		c.run(t, time.Duration(rnd.IntN(3000))*time.Millisecond)
+		if i%50 == 0 { // A replica is replaced by a new one.
+			c.replicas[rnd.IntN(len(c.replicas))].dead = true
+			c.join(fmt.Sprint("later-", i), "router.example.org", time.Duration(5+rnd.IntN(100))*time.Millisecond)
+		}
+	}
+	c.run(t, time.Minute)
+	for k, r := range c.routes {
+		if e := c.entry(t, k.Name); e.Host != r.Spec.Host {
+			t.Errorf("%s says %s, want %s", k, e.Host, r.Spec.Host)
+		}
+	}
+	// Quick edits of one route may be told as one.
+	if c.writes > changes || c.writes < changes-30 {
+		t.Errorf("%d writes for %d changes", c.writes, changes)
+	}
+	if extra := c.attempts - before - 300; extra > 60 {
+		t.Errorf("%d attempts too many for 300 changes", extra)
+	}
+	writes, attempts := c.writes, c.attempts
+	for range 48 {
+		for _, p := range c.replicas {
+			for k, r := range c.routes {
+				p.receive(delivery{to: p, key: k, route: r})
+			}
+		}
+		c.run(t, 30*time.Minute)
+	}
+	if c.writes != writes || c.attempts != attempts || c.gets > attempts {
+		t.Errorf("a day without changes: %d writes, %d attempts", c.writes-writes, c.attempts-attempts)
+	}
+}
+
+func TestAnotherReplicaTakesOverWhenTheFirstCannotWrite(t *testing.T) {
+	c := newCluster()
+	for _, name := range []string{"one", "two", "three"} {
+		c.join(name, "", lag)
+	}
+	c.create("r", "www.example.org")
+	c.run(t, 10*time.Second)
+	var leader *replica
+	for _, p := range c.replicas {
+		if p.writer.role == first {
+			leader = p
+		}
+	}
+	if leader == nil {
+		t.Fatal("nobody has learned to go first")
+	}
+	leader.dead = true
+	at := c.now
+	c.edit(key("r"), func(r *routev1.Route) { r.Spec.Host = "b.example.org" })
+	for c.entry(t, "r").Host != "b.example.org" && c.now.Before(at.Add(time.Minute)) {
+		c.run(t, 10*time.Millisecond)
+	}
+	if took := c.now.Sub(at); took > 3500*time.Millisecond {
+		t.Errorf("taking over took %s", took)
+	}
+	if c.writes != 2 {
+		t.Errorf("%d writes", c.writes)
+	}
+}
+
+// A replica that sees a change of something else, such as a namespace, later
+// than the others must not take their opinion back.
+func TestALateReplicaDoesNotContradict(t *testing.T) {
+	c := newCluster()
+	allowed := map[string]bool{"one": true, "two": true}
+	opinion := func(name string) func(*routev1.Route) *Desired {
+		return func(r *routev1.Route) *Desired {
+			d := admit(r)
+			if d.Admitted = allowed[name]; !d.Admitted {
+				d.Reason = "HostAlreadyClaimed"
+			}
+			return d
+		}
+	}
+	for _, name := range []string{"one", "two"} {
+		c.join(name, "", lag).opinion = opinion(name)
+	}
+	c.create("r", "www.example.org")
+	c.run(t, 10*time.Second)
+	for i := range 10 {
+		for _, name := range []string{"one", "two"} {
+			allowed[name] = i%2 == 1
+			for _, p := range c.replicas {
+				if p.name == name {
+					p.receive(delivery{to: p, key: key("r"), route: c.routes[key("r")]})
+				}
+			}
+			c.run(t, 800*time.Millisecond)
+		}
+		c.run(t, 10*time.Second)
+	}
+	if c.writes != 11 {
+		t.Errorf("%d writes for 11 changes", c.writes)
+	}
+}
+
+func TestRoutersOfOneNameThatDisagreeStop(t *testing.T) {
+	c := newCluster()
+	contended := &tally{}
+	for _, name := range []string{"one", "two"} {
+		c.join(name, name+".example.org", lag).writer.o.Metrics.Contended = contended
+	}
+	for i := range 50 {
+		c.create(fmt.Sprint("r", i), "www.example.org")
+	}
+	c.run(t, 3*time.Minute)
+	if c.writes > 50*2+2*strikesOfAll {
+		t.Errorf("%d writes of 50 routes in the first minutes", c.writes)
+	}
+	if contended.n == 0 || c.replicas[0].writer.Stats().Contended+c.replicas[1].writer.Stats().Contended == 0 {
+		t.Error("no contention was counted")
+	}
+	before := c.writes
+	c.run(t, time.Hour)
+	if perMinute := float64(c.writes-before) / 60; perMinute > 15 {
+		t.Errorf("%.1f writes a minute in a fight that lasts", perMinute)
+	}
+	// A real change is told at once all the same.
+	for _, p := range c.replicas {
+		p.opinion = func(r *routev1.Route) *Desired { d := admit(r); d.Admitted, d.Reason = false, "InvalidHost"; return d }
+	}
+	c.edit(key("r7"), func(r *routev1.Route) { r.Spec.Host = "b_.example.org" })
+	c.run(t, 5*time.Second)
+	if e := c.entry(t, "r7"); e.Host != "b_.example.org" || e.Conditions[0].Reason != "InvalidHost" {
+		t.Errorf("entry is %+v", e)
+	}
+	// Once one of them is gone, the other has its way.
+	c.replicas[1].dead = true
+	c.run(t, time.Hour)
+	for k := range c.routes {
+		if e := c.entry(t, k.Name); e.RouterCanonicalHostname != "one.example.org" {
+			t.Errorf("%s: %+v", k, e)
+		}
+	}
+	before = c.writes
+	c.run(t, 24*time.Hour)
+	if c.writes != before {
+		t.Errorf("%d writes after the fight", c.writes-before)
+	}
+}
+
+func TestAnEntryThatIsTakenAwayIsPutBack(t *testing.T) {
+	c := newCluster()
+	c.join("one", "", lag)
+	for i := range 100 {
+		c.create(fmt.Sprint("r", i), "www.example.org")
+	}
+	c.run(t, 10*time.Second)
+	for range 5 {
+		for i := range 100 {
+			c.edit(key(fmt.Sprint("r", i)), func(r *routev1.Route) { r.Status = routev1.RouteStatus{} })
+		}
+		c.run(t, 10*time.Second)
+		for k := range c.routes {
+			if c.entry(t, k.Name) == nil {
+				t.Fatalf("%s has no entry", k)
+			}
+		}
+	}
+}
+
+func TestExtraConditionsAndForeignOnes(t *testing.T) {
+	c := newCluster()
+	p := c.join("one", "", lag)
+	r := c.create("r", "www.example.org")
+	c.edit(key("r"), func(r *routev1.Route) {
+		r.Status.Ingress = []routev1.RouteIngress{
+			{RouterName: "public", Host: "x", Conditions: []routev1.RouteIngressCondition{{Type: routev1.RouteUnservableInFutureVersions, Status: corev1.ConditionTrue}}},
+			{RouterName: "another"}, {RouterName: "public", Host: "y"},
+		}
+	})
+	d := *admit(r)
+	d.ExtraConditions = []routev1.RouteIngressCondition{{Type: "Degraded", Status: corev1.ConditionTrue, Reason: "R", Message: "M"}}
+	p.opinion = func(*routev1.Route) *Desired { return &d }
+	c.run(t, time.Minute)
+	in := c.routes[key("r")].Status.Ingress
+	if len(in) != 2 || in[0].RouterName != "public" || in[1].RouterName != "another" {
+		t.Fatalf("entries are %+v", in)
+	}
+	if cs := in[0].Conditions; len(cs) != 2 || cs[0].Type != routev1.RouteAdmitted || cs[1].Type != "Degraded" || cs[1].LastTransitionTime == nil {
+		t.Errorf("conditions are %+v", cs)
+	}
+	if c.writes != 1 {
+		t.Errorf("%d writes", c.writes)
+	}
+}
+
+func TestOnlyStatusChanged(t *testing.T) {
+	base := &routev1.Route{
+		ObjectMeta: metav1.ObjectMeta{Name: "r", Namespace: "n", ResourceVersion: "1", Labels: map[string]string{"a": "b"}},
+		Spec:       routev1.RouteSpec{Host: "h", TLS: &routev1.TLSConfig{Key: "k"}},
+	}
+	tests := []struct {
+		name string
+		edit func(*routev1.Route)
+		want bool
+	}{
+		{"nothing", func(*routev1.Route) {}, true},
+		{"the version", func(r *routev1.Route) { r.ResourceVersion = "2" }, true},
+		{"the status", func(r *routev1.Route) { r.Status.Ingress = []routev1.RouteIngress{{Host: "h"}} }, true},
+		{"managed fields", func(r *routev1.Route) { r.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}} }, true},
+		{"the host", func(r *routev1.Route) { r.Spec.Host = "x" }, false},
+		{"a field deep down", func(r *routev1.Route) { r.Spec.TLS = &routev1.TLSConfig{Key: "x"} }, false},
+		{"a label", func(r *routev1.Route) { r.Labels = nil }, false},
+		{"an annotation", func(r *routev1.Route) { r.Annotations = map[string]string{"a": "b"} }, false},
+		{"the object itself", func(r *routev1.Route) { r.UID = "u" }, false},
+		{"its deletion", func(r *routev1.Route) { r.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			edited := base.DeepCopy()
+			tt.edit(edited)
+			if got := OnlyStatusChanged(base, edited); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+			if base.ResourceVersion != "1" || edited.Name != "r" {
+				t.Error("an argument was modified")
+			}
+		})
+	}
+	if OnlyStatusChanged(nil, base) || OnlyStatusChanged(base, nil) {
+		t.Error("a new or deleted object is more than its status")
+	}
+}
+
+type tally struct{ n int }
+
+func (c *tally) Inc() { c.n++ }
