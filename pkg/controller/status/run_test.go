@@ -35,6 +35,10 @@ func TestRunWritesFromManyGoroutinesAndEnds(t *testing.T) {
 	const routes = 200
 	written := make(chan *routev1.Route, 10*routes)
 	api := c.join("api", "", 0) // only as a client
+	var made []*routev1.Route
+	for i := range routes {
+		made = append(made, c.create(fmt.Sprint("r", i), "h.example.org"))
+	}
 	var writers []*Writer
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -46,8 +50,7 @@ func TestRunWritesFromManyGoroutinesAndEnds(t *testing.T) {
 		writers = append(writers, w)
 		running.Go(func() { w.Run(ctx) })
 	}
-	for i := range routes {
-		r := c.create(fmt.Sprint("r", i), "h.example.org")
+	for _, r := range made {
 		for _, w := range writers {
 			w.Observe(r)
 			w.Set(*admit(r))

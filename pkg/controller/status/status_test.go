@@ -49,7 +49,12 @@ func TestTheTransitionTimeIsThatOfTheCondition(t *testing.T) {
 	if e.Host != "other.example.org" || !condition(e, routev1.RouteAdmitted).LastTransitionTime.Equal(before) {
 		t.Errorf("after a change of the host: %+v", e)
 	}
-	c.replicas[0].writer.Set(Desired{Key: key("r"), UID: c.routes[key("r")].UID, Host: "other.example.org", WildcardPolicy: "None", Reason: "HostAlreadyClaimed", Message: "m"})
+	c.replicas[0].opinion = func(r *routev1.Route) *Desired {
+		d := admit(r)
+		d.Admitted, d.Reason, d.Message = false, "HostAlreadyClaimed", "m"
+		return d
+	}
+	c.replicas[0].receive(delivery{to: c.replicas[0], key: key("r"), route: c.routes[key("r")]})
 	c.run(t, time.Minute)
 	a := condition(c.entry(t, "r"), routev1.RouteAdmitted)
 	if a.Status != corev1.ConditionFalse || a.Reason != "HostAlreadyClaimed" || a.Message != "m" || !a.LastTransitionTime.After(before.Time) {
