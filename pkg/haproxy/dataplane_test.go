@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/template"
+	"router/test/haproxies"
 )
 
 type plane struct {
@@ -142,42 +142,37 @@ func apply(t *testing.T, p *plane, c model.Change) haproxy.Outcome {
 }
 
 func TestServersChangeWithoutReload(t *testing.T) {
-	for _, binary := range binaries(t) {
-		t.Run(binary, func(t *testing.T) {
-			p := newPlane(t, binary)
-			a, b, c := pod(t, "a"), pod(t, "b"), pod(t, "c")
-			apply(t, p, model.Change{Upsert: []*model.Route{route("one", "one.test", a)}})
-			if code, body := p.get(t, "one.test", "/"); code != 200 || body != "a" {
-				t.Fatalf("got %d %q", code, body)
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		a, b, c := pod(t, "a"), pod(t, "b"), pod(t, "c")
+		apply(t, p, model.Change{Upsert: []*model.Route{route("one", "one.test", a)}})
+		if code, body := p.get(t, "one.test", "/"); code != 200 || body != "a" {
+			t.Fatalf("got %d %q", code, body)
+		}
+		for _, step := range [][]model.Server{{a, b}, {b}, {b, c}, {c}, {}, {a}, {a, b, c}} {
+			o := apply(t, p, model.Change{Upsert: []*model.Route{route("one", "one.test", step...)}})
+			if o.Reloaded || len(o.Pending) > 0 {
+				t.Errorf("%d servers: reloaded %v, pending %v", len(step), o.Reloaded, o.Pending)
 			}
-			for _, step := range [][]model.Server{{a, b}, {b}, {b, c}, {c}, {}, {a}, {a, b, c}} {
-				o := apply(t, p, model.Change{Upsert: []*model.Route{route("one", "one.test", step...)}})
-				if o.Reloaded || len(o.Pending) > 0 {
-					t.Errorf("%d servers: reloaded %v, pending %v", len(step), o.Reloaded, o.Pending)
+			seen := map[string]int{}
+			for range 12 {
+				_, body := p.get(t, "one.test", "/")
+				if len(step) == 0 {
+					body = "none"
 				}
-				seen := map[string]int{}
-				for range 12 {
-					_, body := p.get(t, "one.test", "/")
-					if len(step) == 0 {
-						body = "none"
-					}
-					seen[body]++
-				}
-				if want := max(1, len(step)); len(seen) != want {
-					t.Errorf("%d servers: answers %v", len(step), seen)
-				}
-				for _, s := range step {
-					if seen[s.Pod] == 0 {
-						t.Errorf("no answer of %s: %v", s.Pod, seen)
-					}
-				}
-				if o, err := p.Verify(context.Background()); err != nil || o.Reloaded {
-					t.Errorf("verify: %+v %v", o, err)
+				seen[body]++
+			}
+			if want := max(1, len(step)); len(seen) != want {
+				t.Errorf("%d servers: answers %v", len(step), seen)
+			}
+			for _, s := range step {
+				if seen[s.Pod] == 0 {
+					t.Errorf("no answer of %s: %v", s.Pod, seen)
 				}
 			}
-			if strings.Contains(binary, "nope") {
-				t.Fatal()
+			if o, err := p.Verify(context.Background()); err != nil || o.Reloaded {
+				t.Errorf("verify: %+v %v", o, err)
 			}
-		})
-	}
+		}
+	})
 }

@@ -177,7 +177,7 @@ func (w *logWriter) line(text string) {
 	// Each reload ends a worker, which says so of each of its proxies; the
 	// end of a process on command is no alert either.
 	if strings.Contains(message, " stopped (cumulated conns") || strings.Contains(message, "exited with code 0") ||
-		strings.HasPrefix(message, "Exiting Master process") || strings.Contains(message, "code 143 (Terminated)") {
+		strings.HasPrefix(message, "Exiting Master process") || strings.HasPrefix(message, "All workers exited.") || strings.Contains(message, "code 143 (Terminated)") {
 		level = slog.LevelDebug
 	}
 	if level == slog.LevelError {

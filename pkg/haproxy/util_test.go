@@ -12,8 +12,6 @@ import (
 	"time"
 )
 
-func binaries(t *testing.T) []string { return []string{"haproxy", "/tmp/h32/haproxy"} }
-
 func selfSigned(t *testing.T) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -3,3 +3,5 @@
 // Registration, help texts and docs/options.md come from that table; the
 // result is a plain, validated value.
 package options
+
+//go:generate go run ../../hack/gendocs ../../docs

@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -289,5 +290,15 @@ func TestEndpoints(t *testing.T) {
 				t.Errorf("servers are %q, want %q", text, tt.want)
 			}
 		})
+	}
+}
+
+func TestTheDocumentIsFresh(t *testing.T) {
+	have, err := os.ReadFile("../../../docs/annotations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != Document() {
+		t.Error("docs/annotations.md is not what the table says; run make generate")
 	}
 }

@@ -1,0 +1,63 @@
+# The targets are listed by "make help".
+SHELL := /bin/bash
+GO ?= go
+KUBE := build/kube/kube-apiserver build/kube/kube-controller-manager
+APT := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
+
+.PHONY: help
+help: ## Lists the targets
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: haproxy build ## Serves the examples on ports above 1024, with sample pods
+	@./hack/run.sh
+
+.PHONY: build
+build: ## Builds the router and the sample pods into bin
+	$(GO) build -trimpath -o bin/ ./cmd/router ./test/cmd/sample-pods
+
+.PHONY: test
+test: test-deps ## Runs every test, on real parts; installs and builds what they need
+	$(GO) test -race ./...
+
+.PHONY: test-deps
+test-deps: haproxy etcd haproxy-3.2 $(KUBE) ## Installs and builds what the tests need
+
+.PHONY: haproxy
+haproxy:
+	@command -v haproxy >/dev/null && command -v curl >/dev/null || { $(APT) update -qq && $(APT) install -y -qq haproxy curl; }
+
+.PHONY: etcd
+etcd:
+	@command -v etcd >/dev/null && command -v ip >/dev/null || { $(APT) update -qq && $(APT) install -y -qq etcd-server iproute2; }
+
+.PHONY: haproxy-3.2
+haproxy-3.2: ## Unpacks Debian's newer HAProxy into build, beside the system's
+	@[ -x build/haproxy-3.2/haproxy ] || { $(APT) update -qq && ./hack/haproxy-3.2.sh; }
+
+# The API server and its controllers, built from their module: minutes once.
+$(KUBE): test/kube/go.mod test/kube/go.sum
+	cd test/kube && $(GO) build -trimpath -ldflags='-s -w' -o ../../$@ k8s.io/kubernetes/cmd/$(notdir $@)
+
+.PHONY: lint
+lint: ## Checks formatting and the code
+	@test -z "$$(gofmt -l cmd conf pkg test)" || { gofmt -l cmd conf pkg test; exit 1; }
+	$(GO) vet ./...
+
+.PHONY: generate
+generate: ## Makes the pages of docs that come from the code
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: generate ## Checks that those pages are fresh
+	git diff --exit-code -- docs
+
+.PHONY: fuzz
+fuzz: ## Fuzzes every parser, a minute each
+	@for f in $$(grep -rlE 'func Fuzz' --include=*_test.go pkg); do \
+	  for n in $$(grep -oE 'func Fuzz[A-Za-z]+' $$f | cut -c6-); do \
+	    $(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$n$$" -fuzztime 1m || exit 1; done; done
+
+.PHONY: clean
+clean: ## Removes what was built
+	rm -rf bin build

@@ -1,0 +1,66 @@
+// Package haproxies knows the HAProxy binaries that tests run on: the floor,
+// from the distribution, and the one that the image ships.
+package haproxies
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Binary is an HAProxy to test on.
+type Binary struct {
+	// Name is for subtests, such as "haproxy-2.6".
+	Name string
+	Path string
+}
+
+// variable names other binaries, separated by colons.
+const variable = "ROUTER_TEST_HAPROXY"
+
+var version = regexp.MustCompile(`version (\d+\.\d+)`)
+
+// All returns the binaries to test on. One that is missing is an error of the
+// test: "make test-deps" brings both.
+func All(t testing.TB) []Binary {
+	t.Helper()
+	paths := []string{"haproxy", filepath.Join(root(t), "build", "haproxy-3.2", "haproxy")}
+	if named := os.Getenv(variable); named != "" {
+		paths = strings.Split(named, ":")
+	}
+	var list []Binary
+	for _, p := range paths {
+		out, err := exec.Command(p, "-v").Output() //nolint:gosec // the tester's choice
+		m := version.FindSubmatch(out)
+		if err != nil || m == nil {
+			t.Fatalf("cannot run %s (%v); \"make test-deps\" brings it", p, err)
+		}
+		list = append(list, Binary{Name: "haproxy-" + string(m[1]), Path: p})
+	}
+	return list
+}
+
+// Each runs a test on every binary.
+func Each(t *testing.T, test func(t *testing.T, binary string)) {
+	t.Helper()
+	for _, b := range All(t) {
+		t.Run(b.Name, func(t *testing.T) { test(t, b.Path) })
+	}
+}
+
+// root is the directory of the project.
+func root(t testing.TB) string {
+	t.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("where am I?")
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Root is the directory of the project, for tests that need its other files.
+func Root(t testing.TB) string { return root(t) }
