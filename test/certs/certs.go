@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"time"
 )
 
@@ -70,7 +71,10 @@ func newAuthority(name string, key *ecdsa.PrivateKey) (*Authority, error) {
 }
 
 // Issue makes a certificate for names; the first one is its common name.
-func (a *Authority) Issue(names ...string) (Pair, error) {
+func (a *Authority) Issue(names ...string) (Pair, error) { return a.IssueFor(nil, names...) }
+
+// IssueFor makes a certificate for addresses and names.
+func (a *Authority) IssueFor(addresses []net.IP, names ...string) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, err
@@ -80,7 +84,7 @@ func (a *Authority) Issue(names ...string) (Pair, error) {
 		return Pair{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, NotBefore: notBefore, NotAfter: notAfter,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, IPAddresses: addresses, NotBefore: notBefore, NotAfter: notAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
