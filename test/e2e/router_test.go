@@ -1,0 +1,310 @@
+// Package e2e tests the router as its users meet it: the program, started on
+// real objects, seen through requests.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"router/pkg/model"
+	"router/test/haproxies"
+	"router/test/pods"
+)
+
+// program is the router, built once for all tests.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rt")
+	if err == nil {
+		program = filepath.Join(dir, "router")
+		var out []byte
+		if out, err = exec.Command("go", "build", "-race", "-o", program, "router/cmd/router").CombinedOutput(); err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// router is a running router.
+type router struct {
+	t                  *testing.T
+	http, https, stats string
+	dir                string
+	cmd                *exec.Cmd
+	done               chan struct{}
+	log                *logBuffer
+}
+
+// logBuffer keeps what the router says.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+const (
+	password = "test-password"
+	patience = 30 * time.Second
+	poll     = 20 * time.Millisecond
+)
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
+
+// start runs the router until the end of the test, and waits until it is ready.
+func start(t *testing.T, haproxy string, args ...string) *router {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rt") // Short, for the sockets in it.
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &router{t: t, http: freeAddress(t), https: freeAddress(t), stats: freeAddress(t), dir: dir, log: &logBuffer{}, done: make(chan struct{})}
+	r.cmd = exec.Command(program, append([]string{ //nolint:gosec // our own program
+		"--haproxy", haproxy, "--working-dir", dir, "--bind-address", "127.0.0.1", "--http-port", portOf(r.http), "--https-port", portOf(r.https),
+		"--listen-addr", r.stats, "--graceful-shutdown-delay", "0s", "--max-shutdown-timeout", "1", "--max-connections", "2000", "--interval", "1s",
+	}, args...)...)
+	r.cmd.Env = append(os.Environ(), "STATS_PASSWORD="+password)
+	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(r.done)
+		_ = r.cmd.Wait()
+	}()
+	t.Cleanup(r.stop)
+	eventually(t, "the router is ready", func() error {
+		select {
+		case <-r.done:
+			t.Fatalf("the router ended:\n%s", r.log)
+		default:
+		}
+		resp, err := http.Get("http://" + r.stats + "/healthz/ready")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil
+	})
+	return r
+}
+
+func (r *router) stop() {
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		r.t.Error("the router does not end")
+	}
+	if r.t.Failed() {
+		r.t.Logf("the router says:\n%s", r.log)
+	}
+	if strings.Contains(r.log.String(), "DATA RACE") {
+		r.t.Error("there is a data race")
+	}
+	_ = os.RemoveAll(r.dir)
+}
+
+// eventually tries until there is no error.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	within(t, patience, what, try)
+}
+
+func within(t *testing.T, limit time.Duration, what string, try func() error) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s: not within %v: %v", what, limit, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+// client connects to the router whatever host is asked for.
+func (r *router) client(http2 bool) *http.Client {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if strings.HasSuffix(address, ":443") {
+				return dialer.DialContext(ctx, network, r.https)
+			}
+			return dialer.DialContext(ctx, network, r.http)
+		},
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // certificates are looked at where they matter
+		ForceAttemptHTTP2: http2,
+	}
+	r.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport: transport, Timeout: 10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// answer is a response with its body.
+type answer struct {
+	*http.Response
+	body string
+	echo pods.Echo
+}
+
+// get asks once, on a new connection.
+func (r *router) get(url string) (answer, error) {
+	c := r.client(false)
+	c.Transport.(*http.Transport).DisableKeepAlives = true
+	return ask(c, url)
+}
+
+func ask(c *http.Client, url string) (answer, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	a := answer{Response: resp, body: string(body)}
+	_ = json.Unmarshal(body, &a.echo)
+	return a, err
+}
+
+// servedBy is an error unless the pod answers.
+func (r *router) servedBy(url, pod string) error {
+	a, err := r.get(url)
+	if err != nil {
+		return err
+	}
+	if a.StatusCode != http.StatusOK || a.echo.Pod != pod {
+		return fmt.Errorf("%s: status %d by %q, want %q", url, a.StatusCode, a.echo.Pod, pod)
+	}
+	return nil
+}
+
+// status is an error unless the answer has it.
+func (r *router) status(url string, want int) error {
+	a, err := r.get(url)
+	if err != nil {
+		return err
+	}
+	if a.StatusCode != want {
+		return fmt.Errorf("%s: status %d, want %d", url, a.StatusCode, want)
+	}
+	return nil
+}
+
+// statistics asks port 1936 with the password.
+func (r *router) statistics(path string) (answer, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+r.stats+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	req.SetBasicAuth("admin", password)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	return answer{Response: resp, body: string(body)}, err
+}
+
+// routes is what /api/routes says.
+func (r *router) routes() (map[string]model.RouteReport, error) {
+	a, err := r.statistics("/api/routes")
+	if err != nil {
+		return nil, err
+	}
+	var list []model.RouteReport
+	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, a.body)
+	}
+	byName := map[string]model.RouteReport{}
+	for _, route := range list {
+		byName[route.Name] = route
+	}
+	return byName, nil
+}
+
+// metric is a metric's value.
+func (r *router) metric(name string) (float64, error) {
+	a, err := r.statistics("/metrics")
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for line := range strings.Lines(a.body) {
+		if strings.HasPrefix(line, name) && !strings.HasPrefix(line, "#") {
+			fields := strings.Fields(line)
+			v, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += v
+		}
+	}
+	return sum, nil
+}
+
+// each runs a test on every HAProxy.
+func each(t *testing.T, test func(t *testing.T, haproxy string)) {
+	t.Helper()
+	haproxies.Each(t, test)
+}
