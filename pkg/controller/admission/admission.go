@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -22,13 +21,30 @@ type Options struct {
 	// SharedHosts lets several namespaces use one host with different paths
 	// (--disable-namespace-ownership-check).
 	SharedHosts bool
-	// Validate checks TLS settings and certificates (--extended-validation).
+	// Validate checks all of spec.tls (--extended-validation). Without it only
+	// what could not be served is refused.
 	Validate bool
 	// CheckCertificate, if not nil, asks the TLS library that will serve it
-	// whether it accepts a certificate.
+	// whether it accepts a certificate. Then that library alone judges the
+	// algorithms of certificates and keys. Its error must not quote the key.
 	CheckCertificate func(model.Certificate) error
+	// ExternalCertificate reads the secret that spec.tls.externalCertificate
+	// names. Where it is nil, routes that name one are refused: they must not
+	// be served with a certificate that is not theirs.
+	ExternalCertificate func(*routev1.Route) External
 	// Now tells the time, for certificates that are past theirs.
 	Now func() time.Time
+}
+
+// External is what became of a route's external certificate.
+type External struct {
+	// Certificate and Key are the contents of the secret, in PEM; both empty
+	// refuses the route.
+	Certificate, Key string
+	// Reason and Message say what is wrong with the secret. Beside contents
+	// they say that these are not the newest, and the route stays admitted.
+	Reason  Reason
+	Message string
 }
 
 // Reason is why a route is not admitted, in the words of the reference router,
@@ -37,148 +53,62 @@ type Reason string
 
 // The reasons.
 const (
-	RouteNotAdmitted         Reason = "RouteNotAdmitted"
-	HostAlreadyClaimed       Reason = "HostAlreadyClaimed"
-	NoHostValue              Reason = "NoHostValue"
-	InvalidHost              Reason = "InvalidHost"
-	InvalidPath              Reason = "InvalidPath"
-	ExtendedValidationFailed Reason = "ExtendedValidationFailed"
+	RouteNotAdmitted                    Reason = "RouteNotAdmitted"
+	HostAlreadyClaimed                  Reason = "HostAlreadyClaimed"
+	NoHostValue                         Reason = "NoHostValue"
+	InvalidHost                         Reason = "InvalidHost"
+	ExtendedValidationFailed            Reason = "ExtendedValidationFailed"
+	ExternalCertificateValidationFailed Reason = "ExternalCertificateValidationFailed"
+	ExternalCertificateGetFailed        Reason = "ExternalCertificateGetFailed"
+	ExternalCertificateSecretDeleted    Reason = "ExternalCertificateSecretDeleted"
+	ExternalCertificateSecretRecreated  Reason = "ExternalCertificateSecretRecreated"
+	ExternalCertificateSecretUpdated    Reason = "ExternalCertificateSecretUpdated"
 )
 
 // Verdict is what becomes of one route.
 type Verdict struct {
 	Admitted bool
-	// Reason and Message say why not.
+	// Reason and Message say why not. Both are mostly empty where the route is
+	// admitted.
 	Reason  Reason
 	Message string
 	// Winner is the route that has what this one wants; zero if none has.
 	Winner model.RouteKey
 	// Host is the name that the route is served under; for a wildcard route
-	// the domain below which it serves. FullHost is as it is shown to people.
+	// the domain below which it serves. FullHost is as it is shown to people:
+	// spec.host, or what the naming rules make of it.
 	Host, FullHost string
 	// Path is "" for the whole host.
 	Path     string
 	Wildcard bool
-	// Certificate and DestinationCA are the checked contents of spec.tls.
+	// Certificate and DestinationCA are the checked contents of spec.tls; they
+	// are set for admitted routes only.
 	Certificate   *model.Certificate
 	DestinationCA string
 	// Problems do not keep the route from being admitted.
 	Problems []model.Problem
 }
 
-// claim is a route as the rule sees it.
-type claim struct {
-	key     model.RouteKey
-	created time.Time
-	uid     string
-	// host is the name, or the domain of a wildcard claim.
-	host        string
-	wildcard    bool
-	path        string
-	tls         bool
-	passthrough bool
-	// verdict is what the route gets if nobody is in its way; holds is whether
-	// it stands in the way of others.
-	verdict Verdict
-	holds   bool
+// Equal reports whether two verdicts say the same.
+func (v Verdict) Equal(o Verdict) bool {
+	return v.Admitted == o.Admitted && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
+		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
+		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
+		slices.Equal(v.Problems, o.Problems)
 }
 
-// older is the order of seniority: age, then what is the same on every replica.
-func older(a, b *claim) int {
-	return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.uid, b.uid), a.key.Compare(b.key))
+// normal returns the options with domain lists in the form that hosts are
+// compared with.
+func (o Options) normal() *Options {
+	o.AllowedDomains, o.DeniedDomains = domains(o.AllowedDomains), domains(o.DeniedDomains)
+	o.Naming.OverrideDomains = domains(o.Naming.OverrideDomains)
+	return &o
 }
 
-// examine looks at one route alone.
-func examine(r *routev1.Route, o *Options) *claim {
-	c := &claim{key: model.RouteKey{Namespace: r.Namespace, Name: r.Name}, created: r.CreationTimestamp.Time, uid: string(r.UID)}
-	v := &c.verdict
-	v.FullHost = o.Naming.host(r)
-	reject := func(reason Reason, message string) *claim {
-		v.Reason, v.Message = reason, message
-		return c
+func domains(list []string) []string {
+	list = slices.Clone(list)
+	for i, d := range list {
+		list[i] = strings.Trim(strings.ToLower(strings.TrimSpace(d)), ".")
 	}
-	if reason, message := o.admitHost(r, v.FullHost); reason != "" {
-		return reject(reason, message)
-	}
-	c.host, c.wildcard = v.FullHost, r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
-	if c.wildcard {
-		c.host = domain(v.FullHost)
-	}
-	v.Host, v.Wildcard = c.host, c.wildcard
-	if message := checkPath(r.Spec.Path); message != "" {
-		return reject(InvalidPath, "spec.path: "+message)
-	}
-	c.path = r.Spec.Path
-	if c.path == "/" {
-		c.path = ""
-	}
-	v.Path = c.path
-	c.tls = r.Spec.TLS != nil
-	c.passthrough = c.tls && r.Spec.TLS.Termination == routev1.TLSTerminationPassthrough
-	// From here on the route has its host, even if it cannot be served: a
-	// broken certificate must not hand the host to somebody else.
-	c.holds = true
-	if failures := checkTLS(r, o, v); len(failures) > 0 {
-		return reject(ExtendedValidationFailed, strings.Join(failures, ", "))
-	}
-	v.Admitted = true
-	return c
-}
-
-// decide gives the claims of one host, or of one domain where wildcards are
-// about, their verdicts. It sorts claims in place.
-func decide(claims []*claim, o *Options) map[model.RouteKey]Verdict {
-	slices.SortFunc(claims, older)
-	verdicts := make(map[model.RouteKey]Verdict, len(claims))
-	var holders []*claim
-	for _, c := range claims {
-		v := c.verdict
-		if c.holds {
-			if i := slices.IndexFunc(holders, func(h *claim) bool { return conflict(h, c, o) != "" }); i >= 0 {
-				v = Verdict{
-					Reason: HostAlreadyClaimed, Message: conflict(holders[i], c, o), Winner: holders[i].key,
-					Host: v.Host, FullHost: v.FullHost, Path: v.Path, Wildcard: v.Wildcard,
-				}
-			} else {
-				holders = append(holders, c)
-			}
-		}
-		verdicts[c.key] = v
-	}
-	return verdicts
-}
-
-// conflict says, for people, why c cannot have what it wants beside the older
-// h; "" if it can.
-func conflict(h, c *claim, o *Options) string {
-	foreign := h.key.Namespace != c.key.Namespace
-	if h.wildcard != c.wildcard {
-		covers := h.wildcard && domain(c.host) == h.host || c.wildcard && domain(h.host) == c.host
-		if !foreign || o.SharedHosts || !covers {
-			return ""
-		}
-		if h.wildcard {
-			return "wildcard route " + h.key.String() + " has host *." + h.host + ", blocking " + c.host
-		}
-		return "route " + h.key.String() + " has host " + h.host + ", blocking *." + c.host
-	}
-	if h.host != c.host {
-		return ""
-	}
-	switch {
-	case foreign && !o.SharedHosts:
-		return "a route in another namespace holds " + c.verdict.FullHost + " and is older than " + c.key.Name + ": " + h.key.String()
-	case h.path == c.path, h.tls && c.tls && (h.passthrough || c.passthrough):
-		if foreign {
-			return "a route in another namespace holds " + c.verdict.FullHost + c.path + " and is older than " + c.key.Name + ": " + h.key.String()
-		}
-		return "route " + h.key.Name + " already exposes " + c.verdict.FullHost + h.path + " and is older"
-	}
-	return ""
-}
-
-// domain is what follows the first label.
-func domain(host string) string {
-	_, rest, _ := strings.Cut(host, ".")
-	return rest
+	return slices.DeleteFunc(list, func(d string) bool { return d == "" })
 }

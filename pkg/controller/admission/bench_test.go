@@ -1,0 +1,74 @@
+package admission_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"router/pkg/controller/admission"
+)
+
+// crowd is n routes of one domain, each with a host of its own, and, if asked
+// for, a wildcard beside them.
+func crowd(n int, wildcard bool) []*routev1.Route {
+	var routes []*routev1.Route
+	add := func(name, host string, policy routev1.WildcardPolicyType) {
+		routes = append(routes, &routev1.Route{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name), CreationTimestamp: metav1.Unix(int64(len(routes)), 0)},
+			Spec:       routev1.RouteSpec{Host: host, WildcardPolicy: policy},
+		})
+	}
+	if wildcard {
+		add("wildcard", "any.apps.example.org", routev1.WildcardPolicySubdomain)
+	}
+	for i := range n {
+		add(fmt.Sprint("r", i), fmt.Sprintf("r%d.apps.example.org", i), routev1.WildcardPolicyNone)
+	}
+	return routes
+}
+
+// BenchmarkSet moves one route of many to another host and back. Its cost must
+// not follow the number of routes.
+func BenchmarkSet(b *testing.B) {
+	for _, n := range []int{100, 1000, 50000} {
+		for _, wildcard := range []bool{false, true} {
+			b.Run(fmt.Sprintf("routes=%d/wildcard=%v", n, wildcard), func(b *testing.B) {
+				x := admission.NewIndex(admission.Options{AllowWildcards: true, Validate: true, Now: time.Now})
+				routes := crowd(n, wildcard)
+				x.Update(routes, nil)
+				here := routes[n/2]
+				there := here.DeepCopy()
+				there.Spec.Host = "elsewhere.apps.example.org"
+				for i := 0; b.Loop(); i++ {
+					r := here
+					if i%2 == 0 {
+						r = there
+					}
+					if changed := x.Set(r); len(changed) != 1 {
+						b.Fatalf("changed are %v", changed)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkStart decides about all routes at once, as after a start.
+func BenchmarkStart(b *testing.B) {
+	routes := crowd(50000, true)
+	o := admission.Options{AllowWildcards: true, Validate: true, Now: time.Now}
+	b.Run("Index", func(b *testing.B) {
+		for b.Loop() {
+			admission.NewIndex(o).Update(routes, nil)
+		}
+	})
+	b.Run("Decide", func(b *testing.B) {
+		for b.Loop() {
+			admission.Decide(routes, o)
+		}
+	})
+}
