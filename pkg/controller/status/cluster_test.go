@@ -34,6 +34,8 @@ type cluster struct {
 	writes   int
 	gets     int
 	attempts int
+	// written is what the last update was asked with.
+	written *routev1.Route
 	// fail, if not nil, may refuse a request of a replica.
 	fail     func(replica, verb string) error
 	replicas []*replica
@@ -121,6 +123,7 @@ func (p *replica) UpdateStatus(_ context.Context, r *routev1.Route) (*routev1.Ro
 		return nil, apierrors.NewConflict(routeResource, k.Name, errors.New("the object has been modified"))
 	}
 	c.writes++
+	c.written = r
 	updated := old.DeepCopy()
 	updated.Status = *r.Status.DeepCopy()
 	return c.put(updated), nil

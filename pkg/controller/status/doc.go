@@ -5,9 +5,10 @@
 // Many replicas of a router, all with the same opinion, share the work without
 // talking to each other. Three things make one write of each real change:
 //
-//   - A write names the version of the object that it is based on, so of two
-//     replicas that write at once one is refused by the API server, reads
-//     again, sees that the work is done and leaves it.
+//   - The route is read right before it is written, and the write names the
+//     version that was read: who comes late sees that the work is done and
+//     leaves it, and of two replicas that write at once one is refused by the
+//     API server and reads again.
 //   - A replica learns its turn. One whose writes succeed goes first from then
 //     on; one that sees its work done by another waits between one and three
 //     turns before it writes, and finds that there is nothing left to write.

@@ -20,8 +20,6 @@ type record struct {
 	// latest is the newest object known, nil if none is. It is shared with
 	// caches and never modified.
 	latest *routev1.Route
-	// stale means that latest is known not to be the newest.
-	stale bool
 
 	// due is when to act; waiting whether to act at all. A record that a
 	// worker holds is busy and not in the queue; place is -1 outside of it.

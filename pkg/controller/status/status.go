@@ -134,11 +134,10 @@ func (w *Writer) Remove(k model.RouteKey) {
 	if r.opinion != nil && r.opinion.remove {
 		return
 	}
-	o := &opinion{desired: Desired{Key: k}, remove: true}
-	// What has left the selection is not observed any longer: the object that
-	// is known is not the newest. Its UID does not matter either.
-	r.stale = true
-	w.decide(r, o)
+	// What has left the selection may not be observed any longer: the object
+	// that is known is not the newest, nor is its UID of any use.
+	r.latest = nil
+	w.decide(r, &opinion{desired: Desired{Key: k}, remove: true})
 }
 
 // Forget drops what is known of a route that was deleted.
@@ -161,7 +160,7 @@ func (w *Writer) decide(r *record, o *opinion) {
 	r.opinion = o
 	r.failures, r.satisfied, r.overwritten = 0, false, false
 	r.fight.pausedUntil = time.Time{}
-	if r.latest != nil && !r.stale && !r.busy && o.concerns(r.latest) && o.holds(w.id, r.latest) {
+	if r.latest != nil && !r.busy && o.concerns(r.latest) && o.holds(w.id, r.latest) {
 		r.satisfied = true
 		w.unschedule(r)
 		return
@@ -175,11 +174,11 @@ func (w *Writer) Observe(route *routev1.Route) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.record(model.RouteKey{Namespace: route.Namespace, Name: route.Name})
-	if r.latest != nil && r.latest.UID == route.UID && !newer(route, r.latest) {
+	if r.latest != nil && r.latest.UID == route.UID && newer(r.latest, route) {
 		return // An informer may lag behind this router's own writes.
 	}
 	same := r.latest != nil && r.latest.UID == route.UID
-	r.latest, r.stale = route, false
+	r.latest = route
 	switch {
 	case r.opinion == nil:
 	case !r.opinion.concerns(route):
@@ -227,12 +226,12 @@ func (w *Writer) share(r *record, of time.Duration) time.Duration {
 	return time.Duration(rank(w.o.Replica, r.key) * float64(of))
 }
 
-// newer reports whether a is a later version than b of one object. Versions
-// that are no numbers cannot be compared; then the one that came last is.
+// newer reports whether a is a later version than b of one object; it is not
+// if the versions cannot be compared.
 func newer(a, b *routev1.Route) bool {
 	x, errX := strconv.ParseUint(a.ResourceVersion, 10, 64)
 	y, errY := strconv.ParseUint(b.ResourceVersion, 10, 64)
-	return errX != nil || errY != nil || x > y
+	return errX == nil && errY == nil && x > y
 }
 
 // Stats describe a Writer at one moment.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"router/pkg/model"
@@ -20,17 +21,14 @@ const (
 // write makes one attempt at a record that was taken from the queue.
 func (w *Writer) write(ctx context.Context, r *record) {
 	w.mu.Lock()
-	o, base := r.opinion, r.latest
-	if base != nil && r.stale {
-		base = nil
-	}
+	o, seen := r.opinion, r.latest
 	proceed := o != nil && (!r.overwritten || w.mayStrike(r, w.o.Now()))
 	w.mu.Unlock()
 	var updated *routev1.Route
 	var err error
 	wrote := false
 	if proceed {
-		updated, wrote, err = w.attempt(ctx, o, r.key, base)
+		updated, wrote, err = w.attempt(ctx, o, r.key, seen)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,25 +41,31 @@ func (w *Writer) write(ctx context.Context, r *record) {
 	}
 }
 
-var errOtherObject = errors.New("another object has the name of the route")
+var (
+	errOtherObject = errors.New("another object has the name of the route")
+	errUnseen      = errors.New("the route has been edited since it was decided about")
+)
 
-// attempt brings a route's status to the opinion, based on an object, or on
-// the one that the API server has where base is nil. It returns the newest
-// object known, and whether it was necessary to write.
-func (w *Writer) attempt(ctx context.Context, o *opinion, k model.RouteKey, base *routev1.Route) (_ *routev1.Route, wrote bool, _ error) {
-	if base == nil {
-		reading, cancel := context.WithTimeout(ctx, w.o.Timeout)
-		defer cancel()
-		var err error
-		if base, err = w.o.Client.Get(reading, k); err != nil {
-			return nil, false, err
-		}
-	}
-	if !o.concerns(base) {
+// attempt brings a route's status to the opinion, unless the route is not the
+// one that was seen and decided about. It returns the newest object known, and
+// whether it was necessary to write.
+//
+// The object is read before it is written: what informers keep has parts cut
+// out, and some API servers take those parts, too, from an update of the
+// status.
+func (w *Writer) attempt(ctx context.Context, o *opinion, k model.RouteKey, seen *routev1.Route) (_ *routev1.Route, wrote bool, _ error) {
+	reading, cancel := context.WithTimeout(ctx, w.o.Timeout)
+	defer cancel()
+	base, err := w.o.Client.Get(reading, k)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case !o.concerns(base):
 		return base, false, errOtherObject
-	}
-	if o.holds(w.id, base) {
+	case o.holds(w.id, base):
 		return base, false, nil
+	case !o.remove && seen != nil && seen.UID == base.UID && !equality.Semantic.DeepEqual(seen.Spec, base.Spec):
+		return nil, false, errUnseen
 	}
 	changed := *base
 	if o.remove {
@@ -72,16 +76,23 @@ func (w *Writer) attempt(ctx context.Context, o *opinion, k model.RouteKey, base
 	writing, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
 	updated, err := w.o.Client.UpdateStatus(writing, &changed)
-	return updated, true, err
+	if err != nil {
+		return nil, true, err
+	}
+	return updated, true, nil
 }
 
 // finish takes in the outcome of an attempt.
 func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote bool, err error) {
-	if updated != nil && (r.latest == nil || r.latest.UID != updated.UID || newer(updated, r.latest) || r.stale) {
-		r.latest, r.stale = updated, false
+	if updated != nil && (r.latest == nil || r.latest.UID != updated.UID || newer(updated, r.latest)) {
+		r.latest = updated
 	}
 	outdated := r.opinion != o
 	switch {
+	case errors.Is(err, errUnseen):
+		// The informer will tell, and then somebody decides again.
+		w.schedule(r, w.o.Now().Add(w.o.Turn/2))
+		return
 	case errors.Is(err, errOtherObject), apierrors.IsNotFound(err):
 		// A deletion that the informer has not told yet, or a removal of what
 		// is gone; the opinion about another object waits for that object.
@@ -96,7 +107,7 @@ func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote boo
 	if wrote {
 		count(w.o.Metrics.Writes)
 		w.role = first
-	} else if r.conflicted {
+	} else if !o.remove {
 		w.doneByAnother(r)
 	}
 	r.failures, r.conflicted = 0, false
@@ -123,10 +134,9 @@ func (w *Writer) failed(r *record, err error) {
 	kind := class(err)
 	count(w.o.Metrics.Failures(kind))
 	now := w.o.Now()
-	r.stale = true
 	if kind == "conflict" {
 		// Either another replica was first, which reading again will show, or
-		// the route was edited meanwhile.
+		// the route was edited between reading and writing.
 		r.conflicted = true
 		w.schedule(r, now.Add(w.o.Turn/20+w.share(r, w.o.Turn/5)))
 		return
