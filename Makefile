@@ -52,6 +52,10 @@ generate: ## Makes the pages of docs that come from the code
 verify: generate ## Checks that those pages are fresh
 	git diff --exit-code -- docs
 
+.PHONY: image
+image: ## Builds the container image, with docker
+	docker build -t router -f images/haproxy/Dockerfile .
+
 .PHONY: fuzz
 fuzz: ## Fuzzes every parser, a minute each
 	@for f in $$(grep -rlE 'func Fuzz' --include=*_test.go pkg); do \

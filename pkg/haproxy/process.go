@@ -174,6 +174,10 @@ func (w *logWriter) line(text string) {
 			message = after
 		}
 	}
+	// Servers come and go with their pods; that is not HAProxy's trouble.
+	if strings.HasPrefix(message, "Server ") || strings.HasPrefix(message, "backend '") {
+		level = slog.LevelDebug
+	}
 	// Each reload ends a worker, which says so of each of its proxies; the
 	// end of a process on command is no alert either.
 	if strings.Contains(message, " stopped (cumulated conns") || strings.Contains(message, "exited with code 0") ||

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -270,18 +271,25 @@ func (c *Cluster) start(name string, args ...string) *process {
 	c.t.Helper()
 	p := &process{t: c.t, cmd: exec.Command(name, args...), log: &bytes.Buffer{}, done: make(chan struct{})} //nolint:gosec // our own programs
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	// A test binary that is killed takes its programs along.
+	// A test binary that is killed takes its programs along. The signal is
+	// sent when the thread ends that started the program, so that thread stays.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer close(p.done)
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
 			c.t.Fatalf("%v; \"make test-deps\" brings it", err)
 		}
 		c.t.Fatal(err)
 	}
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait()
-	}()
 	c.t.Cleanup(p.stop)
 	return p
 }

@@ -64,11 +64,13 @@ type watchedKind struct {
 
 // New prepares the informers; nothing is asked of the cluster yet.
 func New(o Options) (*Source, error) {
-	client, err := kubernetes.NewForConfig(o.Config)
+	config := rest.CopyConfig(o.Config)
+	config.Wrap((&reach{logger: o.Logger}).wrap)
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client: %w", err)
 	}
-	routes, err := routeclient.NewForConfig(o.Config)
+	routes, err := routeclient.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("route client: %w", err)
 	}

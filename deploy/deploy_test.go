@@ -1,0 +1,74 @@
+// Package deploy tests the manifests of this directory.
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// objects decodes every manifest strictly.
+func objects(t *testing.T) map[string]runtime.Object {
+	t.Helper()
+	found := map[string]runtime.Object{}
+	files, err := filepath.Glob("*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no manifests: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for doc := range strings.SplitSeq(string(text), "\n---\n") {
+			var kind struct {
+				Kind string `json:"kind"`
+			}
+			if err := yaml.Unmarshal([]byte(doc), &kind); err != nil {
+				t.Fatal(err)
+			}
+			o := map[string]runtime.Object{
+				"Namespace": &corev1.Namespace{}, "ServiceAccount": &corev1.ServiceAccount{}, "ClusterRole": &rbacv1.ClusterRole{},
+				"ClusterRoleBinding": &rbacv1.ClusterRoleBinding{}, "DaemonSet": &appsv1.DaemonSet{},
+			}[kind.Kind]
+			if o == nil {
+				t.Fatalf("%s: unexpected kind %q", file, kind.Kind)
+			}
+			if err := yaml.UnmarshalStrict([]byte(doc), o); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			found[kind.Kind] = o
+		}
+	}
+	return found
+}
+
+func TestTheRoleCoversWhatIsWatched(t *testing.T) {
+	role := objects(t)["ClusterRole"].(*rbacv1.ClusterRole)
+	for _, want := range [][3]string{
+		{"route.openshift.io", "routes", "watch"}, {"route.openshift.io", "routes/status", "update"},
+		{"", "services", "watch"}, {"", "endpoints", "watch"}, {"", "namespaces", "watch"}, {"discovery.k8s.io", "endpointslices", "watch"},
+	} {
+		if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
+			return slices.Contains(r.APIGroups, want[0]) && slices.Contains(r.Resources, want[1]) && slices.Contains(r.Verbs, want[2])
+		}) {
+			t.Errorf("the role lacks %v", want)
+		}
+	}
+}
+
+func TestTheDaemonSetRunsOnTheHostsNetwork(t *testing.T) {
+	pod := objects(t)["DaemonSet"].(*appsv1.DaemonSet).Spec.Template.Spec
+	c := pod.Containers[0]
+	if !pod.HostNetwork || pod.ServiceAccountName != "router" || c.LivenessProbe.HTTPGet.Path != "/healthz" || c.ReadinessProbe.HTTPGet.Path != "/healthz/ready" {
+		t.Errorf("pod is %+v", pod)
+	}
+}
