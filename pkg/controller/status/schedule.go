@@ -33,10 +33,9 @@ type record struct {
 	// satisfied means that latest was as desired when last looked at,
 	// overwritten that somebody else has changed it since.
 	satisfied, overwritten bool
-	// conflicted means that a write came too late, and it is not yet known
-	// for whom.
-	conflicted bool
-	fight      fight
+	// written is the version that this replica's last write made.
+	written string
+	fight   fight
 }
 
 // opinion is an immutable statement about one route.

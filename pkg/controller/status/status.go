@@ -189,7 +189,7 @@ func (w *Writer) Observe(route *routev1.Route) {
 		if r.waiting && !r.busy {
 			w.doneByAnother(r)
 		}
-		r.satisfied, r.overwritten, r.conflicted, r.failures = true, false, false, 0
+		r.satisfied, r.overwritten, r.failures = true, false, 0
 		w.unschedule(r)
 	case same && r.satisfied && !r.busy:
 		r.satisfied, r.overwritten = false, w.disputed(r)
@@ -199,10 +199,10 @@ func (w *Writer) Observe(route *routev1.Route) {
 	}
 }
 
-// doneByAnother notes that a write that was due here was made by another
-// replica: the next one will be, too.
+// doneByAnother notes that what was due here was done before, unless this
+// replica did it itself: whoever did will be earlier the next time, too.
 func (w *Writer) doneByAnother(r *record) {
-	if w.role == undecided || r.conflicted {
+	if r.latest.ResourceVersion != r.written {
 		w.role = later
 	}
 }

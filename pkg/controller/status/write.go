@@ -106,11 +106,11 @@ func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote boo
 	}
 	if wrote {
 		count(w.o.Metrics.Writes)
-		w.role = first
+		w.role, r.written = first, updated.ResourceVersion
 	} else if !o.remove {
 		w.doneByAnother(r)
 	}
-	r.failures, r.conflicted = 0, false
+	r.failures = 0
 	switch {
 	case !r.opinion.concerns(r.latest):
 	case !r.opinion.holds(w.id, r.latest):
@@ -137,7 +137,6 @@ func (w *Writer) failed(r *record, err error) {
 	if kind == "conflict" {
 		// Either another replica was first, which reading again will show, or
 		// the route was edited between reading and writing.
-		r.conflicted = true
 		w.schedule(r, now.Add(w.o.Turn/20+w.share(r, w.o.Turn/5)))
 		return
 	}
