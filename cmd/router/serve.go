@@ -44,6 +44,12 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	for _, w := range o.Warnings {
 		logger.Warn(w)
 	}
+	selection, err := source.ParseSelection(source.SelectionFlags{
+		Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields, NamespaceLabels: o.NamespaceLabels, ProjectLabels: o.ProjectLabels,
+	})
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", statsAddress(o))
 	if err != nil {
 		return fmt.Errorf("--stats-port: %w", err)
@@ -65,7 +71,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	c := controller.New(controllerOptions(o, queue, plane, writer, logger))
+	c := controller.New(controllerOptions(o, selection, queue, plane, writer, logger))
 	server := stats.New(stats.Options{
 		User: o.StatsUser, Password: o.StatsPassword, HAProxySocket: layout.StatsSocket.String(),
 		Gatherer: registry, Routes: c.Routes, Logger: logger,
@@ -251,10 +257,10 @@ func newStatusClient(config *rest.Config) (status.Client, error) {
 	return status.ClusterClient{Routes: routes.RouteV1()}, nil
 }
 
-func controllerOptions(o options.Options, queue *source.Queue, plane *haproxy.DataPlane, writer *status.Writer, logger *slog.Logger) controller.Options {
+func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, writer *status.Writer, logger *slog.Logger) controller.Options {
 	c := controller.Options{
 		Queue: queue, DataPlane: plane, Logger: logger, Now: time.Now,
-		SelectNamespaces: o.Manifests == "" && (o.NamespaceLabels != "" || o.ProjectLabels != "" && o.ProjectLabels != "*"),
+		Selection: selection,
 		Admission: admission.Options{
 			Naming: admission.Naming{
 				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,

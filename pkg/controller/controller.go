@@ -48,10 +48,10 @@ type Options struct {
 	DataPlane DataPlane
 	// Status may be nil: nothing is written then.
 	Status StatusWriter
-	// SelectNamespaces admits only routes in namespaces that the source has.
-	SelectNamespaces bool
-	Logger           *slog.Logger
-	Now              func() time.Time
+	// Selection says which routes the router looks at.
+	Selection source.Selection
+	Logger    *slog.Logger
+	Now       func() time.Time
 }
 
 // The rhythm of the loop.
@@ -100,7 +100,7 @@ type served struct {
 // New returns a controller that has seen nothing.
 func New(o Options) *Controller {
 	return &Controller{
-		opts: o, store: source.NewStore(), index: admission.NewIndex(o.Admission),
+		opts: o, store: source.NewStore(o.Selection), index: admission.NewIndex(o.Admission),
 		requests: make(chan func(context.Context)),
 		routes:   map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
@@ -192,7 +192,10 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
 	touched := map[model.RouteKey]bool{}
 	for _, change := range batch.Changes {
-		for _, key := range c.store.Apply(change) {
+		for _, key := range c.store.Affected(change, c.store.Apply(change)) {
+			if key.Kind != source.KindRoute {
+				continue
+			}
 			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
 			c.dirty[k] = true
 			if change.Key.Kind == source.KindRoute || change.Key.Kind == source.KindNamespace {
@@ -236,10 +239,7 @@ func (c *Controller) isReady() bool {
 
 // selected is the route with the key, if this router is to look at it.
 func (c *Controller) selected(k model.RouteKey) *routev1.Route {
-	if c.opts.SelectNamespaces && c.store.Namespace(k.Namespace) == nil {
-		return nil
-	}
-	return c.store.Route(k.Namespace, k.Name)
+	return c.store.SelectedRoute(k.Namespace, k.Name)
 }
 
 // translate works the dirty routes out anew and returns what that changes.

@@ -4,7 +4,11 @@
 // its Store. Nothing else is shared.
 package source
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Kind names a kind of object that the router reads.
 type Kind string
@@ -28,9 +32,40 @@ type Key struct {
 	Namespace, Name string
 }
 
+// String returns "Kind namespace/name", or "Kind name" for kinds without a
+// namespace.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return string(k.Kind) + " " + k.Name
+	}
+	return string(k.Kind) + " " + k.Namespace + "/" + k.Name
+}
+
+// Compare orders keys by kind, namespace and name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
+}
+
 // Change says that an object is now as Object shows it, or is gone where
-// Object is nil. Objects are shared with caches: nobody may modify them.
+// Object is nil. Objects are shared with caches: nobody may modify them. An
+// object that was deleted and made again between two drains shows as one
+// change; only its UID tells.
 type Change struct {
 	Key    Key
 	Object metav1.Object
+	// Absence says more where Object is nil.
+	Absence Absence
 }
+
+// Absence says what is known of an object that is not there.
+type Absence string
+
+const (
+	// Deleted is an object that does not exist (any longer).
+	Deleted Absence = ""
+	// Forbidden is an object that the router may not read: whether it exists
+	// and what it holds is not known.
+	Forbidden Absence = "Forbidden"
+	// Forgotten is an object that nobody looks at any longer.
+	Forgotten Absence = "Forgotten"
+)

@@ -12,11 +12,12 @@ type Queue struct {
 	now   func() time.Time
 	ready chan struct{}
 
-	mu     sync.Mutex
-	order  []Key
-	latest map[Key]Change
-	synced bool
+	mu      sync.Mutex
+	waiting []Change
+	// at is where in waiting the change of an object is.
+	at     map[Key]int
 	first  time.Time
+	synced bool
 }
 
 // Batch is what a queue held.
@@ -32,36 +33,43 @@ type Batch struct {
 
 // NewQueue makes a queue that tells the time by now.
 func NewQueue(now func() time.Time) *Queue {
-	return &Queue{now: now, ready: make(chan struct{}, 1), latest: map[Key]Change{}}
+	return &Queue{now: now, ready: make(chan struct{}, 1), at: map[Key]int{}}
 }
 
-// Push adds changes.
+// Push adds changes. It never waits for the consumer.
 func (q *Queue) Push(changes ...Change) {
 	if len(changes) == 0 {
 		return
 	}
 	q.mu.Lock()
-	if len(q.order) == 0 {
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
 		q.first = q.now()
 	}
 	for _, c := range changes {
-		if _, waiting := q.latest[c.Key]; !waiting {
-			q.order = append(q.order, c.Key)
+		if i, waits := q.at[c.Key]; waits {
+			q.waiting[i] = c
+			continue
 		}
-		q.latest[c.Key] = c
+		q.at[c.Key] = len(q.waiting)
+		q.waiting = append(q.waiting, c)
 	}
-	q.mu.Unlock()
 	q.signal()
 }
 
-// MarkSynced says that all initial objects have been pushed.
+// MarkSynced says that all initial objects have been pushed. Only the first
+// call has an effect.
 func (q *Queue) MarkSynced() {
 	q.mu.Lock()
-	q.synced = true
-	q.mu.Unlock()
-	q.signal()
+	defer q.mu.Unlock()
+	if !q.synced {
+		q.synced = true
+		q.signal()
+	}
 }
 
+// signal is called with the lock held, so that a drain takes the signal of
+// what it drains along.
 func (q *Queue) signal() {
 	select {
 	case q.ready <- struct{}{}:
@@ -69,18 +77,29 @@ func (q *Queue) signal() {
 	}
 }
 
-// Ready receives when there is something to drain.
+// Ready receives when there is something to drain: changes, or the news that
+// the initial objects are complete.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Drain takes all changes out.
+// Synced reports whether MarkSynced was called. Objects pushed before may
+// still be in the queue.
+func (q *Queue) Synced() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.synced
+}
+
+// Drain takes all changes out. It never waits; the batch may be empty.
 func (q *Queue) Drain() Batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b := Batch{Synced: q.synced, First: q.first}
-	for _, k := range q.order {
-		b.Changes = append(b.Changes, q.latest[k])
+	b := Batch{Changes: q.waiting, Synced: q.synced, First: q.first}
+	// The map is made anew, because one that once held all objects of a large
+	// cluster would keep its size.
+	q.waiting, q.at, q.first = nil, map[Key]int{}, time.Time{}
+	select {
+	case <-q.ready:
+	default:
 	}
-	q.order, q.first = nil, time.Time{}
-	clear(q.latest)
 	return b
 }

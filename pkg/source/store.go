@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -9,182 +8,131 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Store holds the latest objects, and what leads from one to the others: from
 // a service to the routes that use it, from a secret to those whose
-// certificate it is. It belongs to one goroutine. Finding what a change
-// affects costs as much as it affects, not as much as there is.
+// certificate it is. It belongs to one goroutine. All objects are kept,
+// selected or not, so that a namespace which begins to match needs no new
+// request. Finding what a change affects costs as much as it affects, not as
+// much as there is.
 type Store struct {
-	objects map[Key]metav1.Object
-	// slices are the EndpointSlices of each service.
-	slices map[Key]map[string]*discoveryv1.EndpointSlice
-	// users are the routes that refer to a service or secret.
-	users map[Key]map[Key]bool
-	// namespaces are the routes in each namespace.
-	namespaces map[string]map[Key]bool
+	selection Selection
+
+	routes     table[*routev1.Route]
+	services   table[*corev1.Service]
+	slices     table[*discoveryv1.EndpointSlice]
+	endpoints  table[*corev1.Endpoints] //nolint:staticcheck // watched on request
+	secrets    table[*corev1.Secret]
+	configMaps table[*corev1.ConfigMap]
+	namespaces table[*corev1.Namespace]
+	ingresses  table[*networkingv1.Ingress]
+	classes    table[*networkingv1.IngressClass]
+	tables     map[Kind]anyTable
+
+	// absent holds secrets that were reported as not being there.
+	absent map[Key]Absence
+	// users are the routes and ingresses that refer to an object.
+	users map[Key]map[Key]struct{}
+	// slicesOf are the slices of each service, by name.
+	slicesOf map[Key]map[string]*discoveryv1.EndpointSlice
 }
 
-// NewStore returns an empty store.
-func NewStore() *Store {
-	return &Store{
-		objects: map[Key]metav1.Object{}, slices: map[Key]map[string]*discoveryv1.EndpointSlice{},
-		users: map[Key]map[Key]bool{}, namespaces: map[string]map[Key]bool{},
+// NewStore returns an empty store in which the objects of the selection count.
+func NewStore(selection Selection) *Store {
+	s := &Store{
+		selection: selection,
+		routes:    table[*routev1.Route]{}, services: table[*corev1.Service]{},
+		slices:    table[*discoveryv1.EndpointSlice]{},
+		endpoints: table[*corev1.Endpoints]{}, //nolint:staticcheck // watched on request
+		secrets:   table[*corev1.Secret]{}, configMaps: table[*corev1.ConfigMap]{}, namespaces: table[*corev1.Namespace]{},
+		ingresses: table[*networkingv1.Ingress]{}, classes: table[*networkingv1.IngressClass]{},
+		absent: map[Key]Absence{}, users: map[Key]map[Key]struct{}{}, slicesOf: map[Key]map[string]*discoveryv1.EndpointSlice{},
 	}
-}
-
-// Apply takes a change in and returns the keys of the routes that it may
-// affect, sorted.
-func (s *Store) Apply(c Change) []Key {
-	old := s.objects[c.Key]
-	affected := map[Key]bool{}
-	s.collect(affected, c.Key, old)
-	s.unlink(c.Key, old)
-	if c.Object == nil {
-		delete(s.objects, c.Key)
-	} else {
-		s.objects[c.Key] = c.Object
-		s.link(c.Key, c.Object)
+	s.tables = map[Kind]anyTable{
+		KindRoute: s.routes, KindService: s.services, KindEndpointSlice: s.slices, KindEndpoints: s.endpoints,
+		KindSecret: s.secrets, KindConfigMap: s.configMaps, KindNamespace: s.namespaces,
+		KindIngress: s.ingresses, KindIngressClass: s.classes,
 	}
-	s.collect(affected, c.Key, c.Object)
-	return slices.SortedFunc(maps.Keys(affected), compareKeys)
+	return s
 }
 
-func compareKeys(a, b Key) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-// references are the keys that an object refers to.
-func references(o metav1.Object) []Key {
-	r, ok := o.(*routev1.Route)
-	if !ok {
+// Apply takes a change in and returns the object that there was before, nil
+// if there was none.
+func (s *Store) Apply(c Change) metav1.Object {
+	t := s.tables[c.Key.Kind]
+	if t == nil {
 		return nil
 	}
-	refs := []Key{{KindService, r.Namespace, r.Spec.To.Name}}
-	for _, b := range r.Spec.AlternateBackends {
-		refs = append(refs, Key{KindService, r.Namespace, b.Name})
+	old := t.set(c.Key, c.Object)
+	if old != nil {
+		s.unlink(c.Key, old)
 	}
-	if tls := r.Spec.TLS; tls != nil && tls.ExternalCertificate != nil {
-		refs = append(refs, Key{KindSecret, r.Namespace, tls.ExternalCertificate.Name})
+	if c.Object != nil {
+		s.link(c.Key, c.Object)
 	}
-	return refs
-}
-
-// serviceOfSlice is the service that a slice belongs to.
-func serviceOfSlice(s *discoveryv1.EndpointSlice) Key {
-	return Key{KindService, s.Namespace, s.Labels[discoveryv1.LabelServiceName]}
+	if c.Key.Kind == KindSecret {
+		if c.Object != nil || c.Absence == Forgotten {
+			delete(s.absent, c.Key)
+		} else {
+			s.absent[c.Key] = c.Absence
+		}
+	}
+	return old
 }
 
 func (s *Store) link(k Key, o metav1.Object) {
 	for _, ref := range references(o) {
-		put(s.users, ref, k)
-	}
-	switch o := o.(type) {
-	case *routev1.Route:
-		put(s.namespaces, k.Namespace, k)
-	case *discoveryv1.EndpointSlice:
-		service := serviceOfSlice(o)
-		if s.slices[service] == nil {
-			s.slices[service] = map[string]*discoveryv1.EndpointSlice{}
+		if s.users[ref] == nil {
+			s.users[ref] = map[Key]struct{}{}
 		}
-		s.slices[service][k.Name] = o
+		s.users[ref][k] = struct{}{}
+	}
+	if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
+		service := serviceOfSlice(slice)
+		if s.slicesOf[service] == nil {
+			s.slicesOf[service] = map[string]*discoveryv1.EndpointSlice{}
+		}
+		s.slicesOf[service][k.Name] = slice
 	}
 }
 
 func (s *Store) unlink(k Key, o metav1.Object) {
-	if o == nil {
-		return
-	}
 	for _, ref := range references(o) {
-		take(s.users, ref, k)
+		delete(s.users[ref], k)
+		if len(s.users[ref]) == 0 {
+			delete(s.users, ref)
+		}
 	}
-	switch o := o.(type) {
-	case *routev1.Route:
-		take(s.namespaces, k.Namespace, k)
-	case *discoveryv1.EndpointSlice:
-		service := serviceOfSlice(o)
-		delete(s.slices[service], k.Name)
-		if len(s.slices[service]) == 0 {
-			delete(s.slices, service)
+	if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
+		service := serviceOfSlice(slice)
+		delete(s.slicesOf[service], k.Name)
+		if len(s.slicesOf[service]) == 0 {
+			delete(s.slicesOf, service)
 		}
 	}
 }
 
-func put[K comparable](index map[K]map[Key]bool, at K, k Key) {
-	if index[at] == nil {
-		index[at] = map[Key]bool{}
-	}
-	index[at][k] = true
-}
+// Route returns a route, selected or not, nil if there is none.
+func (s *Store) Route(namespace, name string) *routev1.Route { return s.routes.get(namespace, name) }
 
-func take[K comparable](index map[K]map[Key]bool, at K, k Key) {
-	delete(index[at], k)
-	if len(index[at]) == 0 {
-		delete(index, at)
-	}
-}
-
-// collect adds the routes that an object leads to.
-func (s *Store) collect(into map[Key]bool, k Key, o metav1.Object) {
-	if o == nil {
-		return
-	}
-	switch k.Kind {
-	case KindRoute:
-		into[k] = true
-	case KindService, KindSecret:
-		maps.Copy(into, s.users[k])
-	case KindEndpoints:
-		maps.Copy(into, s.users[Key{KindService, k.Namespace, k.Name}])
-	case KindEndpointSlice:
-		if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-			maps.Copy(into, s.users[serviceOfSlice(slice)])
-		}
-	case KindNamespace:
-		maps.Copy(into, s.namespaces[k.Name])
-	}
-}
-
-// Get returns the object with the key, nil if there is none.
-func (s *Store) Get(k Key) metav1.Object { return s.objects[k] }
-
-func get[T metav1.Object](s *Store, kind Kind, namespace, name string) T {
-	o, _ := s.objects[Key{kind, namespace, name}].(T)
-	return o
-}
-
-// Route returns a route, nil if there is none.
-func (s *Store) Route(namespace, name string) *routev1.Route {
-	return get[*routev1.Route](s, KindRoute, namespace, name)
-}
-
-// Routes yields all routes, in no order.
-func (s *Store) Routes() iter.Seq[*routev1.Route] {
-	return func(yield func(*routev1.Route) bool) {
-		for _, o := range s.objects {
-			if r, ok := o.(*routev1.Route); ok && !yield(r) {
-				return
-			}
-		}
-	}
-}
+// Routes yields all routes, selected or not, by namespace and name.
+func (s *Store) Routes() iter.Seq[*routev1.Route] { return s.routes.all() }
 
 // Service returns a service, nil if there is none.
 func (s *Store) Service(namespace, name string) *corev1.Service {
-	return get[*corev1.Service](s, KindService, namespace, name)
+	return s.services.get(namespace, name)
 }
 
-// Endpoints returns the Endpoints of a service, nil if there are none.
-//
-//nolint:staticcheck // Endpoints are deprecated, and watched only on request.
-func (s *Store) Endpoints(namespace, service string) *corev1.Endpoints {
-	return get[*corev1.Endpoints](s, KindEndpoints, namespace, service)
-}
-
-// EndpointSlices returns the slices of a service, sorted by name.
+// EndpointSlices returns the slices of a service, sorted by name. Slices
+// without the label kubernetes.io/service-name belong to no service.
 func (s *Store) EndpointSlices(namespace, service string) []*discoveryv1.EndpointSlice {
-	of := s.slices[Key{KindService, namespace, service}]
+	if service == "" {
+		return nil
+	}
+	of := s.slicesOf[Key{KindService, namespace, service}]
 	list := make([]*discoveryv1.EndpointSlice, 0, len(of))
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		list = append(list, of[name])
@@ -192,12 +140,92 @@ func (s *Store) EndpointSlices(namespace, service string) []*discoveryv1.Endpoin
 	return list
 }
 
-// Secret returns a secret, nil if there is none.
-func (s *Store) Secret(namespace, name string) *corev1.Secret {
-	return get[*corev1.Secret](s, KindSecret, namespace, name)
+// Endpoints returns the Endpoints of a service, nil if there are none.
+//
+//nolint:staticcheck // Endpoints are deprecated, and watched only on request.
+func (s *Store) Endpoints(namespace, service string) *corev1.Endpoints {
+	return s.endpoints.get(namespace, service)
 }
 
-// Namespace returns a namespace, nil if there is none.
-func (s *Store) Namespace(name string) *corev1.Namespace {
-	return get[*corev1.Namespace](s, KindNamespace, "", name)
+// Secret returns a secret, nil if there is none; SecretState says why.
+func (s *Store) Secret(namespace, name string) *corev1.Secret { return s.secrets.get(namespace, name) }
+
+// SecretState says what is known of a secret.
+type SecretState string
+
+// The states of a secret.
+const (
+	// SecretPresent is in the store.
+	SecretPresent SecretState = "Present"
+	// SecretMissing is known not to exist.
+	SecretMissing SecretState = "Missing"
+	// SecretForbidden may not be read by the router.
+	SecretForbidden SecretState = "Forbidden"
+	// SecretUnknown has not been reported on. Where secrets are watched by
+	// name, the report is still to come; a directory never reports on a
+	// secret that it does not have.
+	SecretUnknown SecretState = "Unknown"
+)
+
+// SecretState says what is known of a secret.
+func (s *Store) SecretState(namespace, name string) SecretState {
+	if s.Secret(namespace, name) != nil {
+		return SecretPresent
+	}
+	absence, reported := s.absent[Key{KindSecret, namespace, name}]
+	switch {
+	case !reported:
+		return SecretUnknown
+	case absence == Forbidden:
+		return SecretForbidden
+	}
+	return SecretMissing
+}
+
+// ConfigMap returns a config map, nil if there is none.
+func (s *Store) ConfigMap(namespace, name string) *corev1.ConfigMap {
+	return s.configMaps.get(namespace, name)
+}
+
+// Namespace returns a namespace, nil if there is none. A cluster's namespaces
+// are known only where they are selected by label.
+func (s *Store) Namespace(name string) *corev1.Namespace { return s.namespaces.get("", name) }
+
+// Ingress returns an ingress, selected or not, nil if there is none.
+func (s *Store) Ingress(namespace, name string) *networkingv1.Ingress {
+	return s.ingresses.get(namespace, name)
+}
+
+// Ingresses yields all ingresses, selected or not, by namespace and name.
+func (s *Store) Ingresses() iter.Seq[*networkingv1.Ingress] { return s.ingresses.all() }
+
+// IngressClass returns an ingress class, nil if there is none.
+func (s *Store) IngressClass(name string) *networkingv1.IngressClass { return s.classes.get("", name) }
+
+// IngressClasses yields all ingress classes, by name.
+func (s *Store) IngressClasses() iter.Seq[*networkingv1.IngressClass] { return s.classes.all() }
+
+// NamespaceSelected reports whether the router looks at a namespace.
+func (s *Store) NamespaceSelected(name string) bool {
+	return s.selection.namespaceMatches(name, s.Namespace(name))
+}
+
+// SelectedRoute returns a route if there is one and the router is to look at
+// it, nil otherwise.
+func (s *Store) SelectedRoute(namespace, name string) *routev1.Route {
+	r := s.Route(namespace, name)
+	if r == nil || !s.selection.RouteMatches(r) || !s.NamespaceSelected(namespace) {
+		return nil
+	}
+	return r
+}
+
+// SelectedIngress returns an ingress if there is one and the router is to
+// look at it, whatever its class; nil otherwise.
+func (s *Store) SelectedIngress(namespace, name string) *networkingv1.Ingress {
+	i := s.Ingress(namespace, name)
+	if i == nil || !s.selection.labelsMatch(i) || !s.NamespaceSelected(namespace) {
+		return nil
+	}
+	return i
 }

@@ -1,0 +1,81 @@
+package source
+
+import (
+	routev1 "github.com/openshift/api/route/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// references are the objects that a route or ingress refers to. A name may
+// come more than once. They are kept whatever the reference's kind says: what
+// a kind means is translation's matter, and one reference too many costs
+// nothing.
+func references(o metav1.Object) []Key {
+	switch o := o.(type) {
+	case *routev1.Route:
+		return routeReferences(o)
+	case *networkingv1.Ingress:
+		return ingressReferences(o)
+	}
+	return nil
+}
+
+func routeReferences(r *routev1.Route) []Key {
+	refs := make([]Key, 0, 2+len(r.Spec.AlternateBackends))
+	refs = append(refs, Key{KindService, r.Namespace, r.Spec.To.Name})
+	for _, b := range r.Spec.AlternateBackends {
+		refs = append(refs, Key{KindService, r.Namespace, b.Name})
+	}
+	if tls := r.Spec.TLS; tls != nil && tls.ExternalCertificate != nil {
+		refs = append(refs, Key{KindSecret, r.Namespace, tls.ExternalCertificate.Name})
+	}
+	return refs
+}
+
+func ingressReferences(i *networkingv1.Ingress) []Key {
+	var refs []Key
+	backend := func(b *networkingv1.IngressBackend) {
+		if b != nil && b.Service != nil {
+			refs = append(refs, Key{KindService, i.Namespace, b.Service.Name})
+		}
+	}
+	backend(i.Spec.DefaultBackend)
+	for _, rule := range i.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for _, path := range rule.HTTP.Paths {
+			backend(&path.Backend)
+		}
+	}
+	for _, tls := range i.Spec.TLS {
+		if tls.SecretName != "" {
+			refs = append(refs, Key{KindSecret, i.Namespace, tls.SecretName})
+		}
+	}
+	return append(refs, Key{KindIngressClass, "", ingressClassName(i)})
+}
+
+// ingressClassAnnotation named the class of an ingress before there was a
+// field for it, and is still in use.
+const ingressClassAnnotation = "kubernetes.io/ingress.class"
+
+// ingressClassName is the class of an ingress, "" where it names none.
+func ingressClassName(i *networkingv1.Ingress) string {
+	if i.Spec.IngressClassName != nil {
+		return *i.Spec.IngressClassName
+	}
+	return i.Annotations[ingressClassAnnotation]
+}
+
+// isDefaultClass reports whether ingresses without a class belong to this one.
+func isDefaultClass(o metav1.Object) bool {
+	return o != nil && o.GetAnnotations()[networkingv1.AnnotationIsDefaultIngressClass] == "true"
+}
+
+// serviceOfSlice is the service that a slice belongs to; its name is "" where
+// the slice belongs to none.
+func serviceOfSlice(s *discoveryv1.EndpointSlice) Key {
+	return Key{KindService, s.Namespace, s.Labels[discoveryv1.LabelServiceName]}
+}
