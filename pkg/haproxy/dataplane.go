@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -34,6 +35,8 @@ type Options struct {
 	Metrics *Metrics
 	// Now tells the time.
 	Now func() time.Time
+	// Dial connects to HAProxy's command socket; nil for a unix socket.
+	Dial func(ctx context.Context, path string) (net.Conn, error)
 }
 
 // Outcome is what became of a change.
@@ -405,16 +408,33 @@ func (d *DataPlane) start(ctx context.Context) error {
 	return d.loaded(ctx)
 }
 
-// loaded takes note that a new worker has read the files.
+// loaded takes note that a new worker has read the files, and does what no
+// file can say.
 func (d *DataPlane) loaded(ctx context.Context) error {
 	d.applied = d.disk.state.clone()
 	d.pending, d.leaving = newScope(), map[string]bool{}
-	// A file cannot say that a server can be checked but is not.
-	var commands []Command
+	// A CA that no server names is not loaded, and would be missing when the
+	// first server comes.
+	unloaded := newScope()
+	for path := range d.applied.CAs {
+		if key, ok := d.opts.Templates.RouteOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
+			delete(d.applied.CAs, path)
+			unloaded.cas[path] = true
+		}
+	}
+	commands := diff(d.applied, d.desired, unloaded, d.features, d.files).Commands
+	// Servers can be checked, but some are not. Those may have been checked
+	// once since the start, and taken for dead.
 	for _, name := range slices.Sorted(maps.Keys(d.applied.Backends)) {
 		for i := range d.applied.Backends[name].Servers {
-			if s := &d.applied.Backends[name].Servers[i]; s.checkable() && !s.Check {
-				commands = append(commands, Command{Kind: "disable health", Text: "disable health " + name + "/" + s.Name})
+			s := &d.applied.Backends[name].Servers[i]
+			if !s.checkable() || s.Check {
+				continue
+			}
+			id := name + "/" + s.Name
+			commands = append(commands, Command{Kind: "disable health", Text: "disable health " + id})
+			if s.Ready {
+				commands = append(commands, Command{Kind: "set server health", Text: "set server " + id + " health up"})
 			}
 		}
 	}

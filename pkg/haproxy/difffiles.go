@@ -7,17 +7,20 @@ import (
 	"strings"
 )
 
-// ca compares a destination CA file. A new one comes with a new backend, and
-// so with a reload.
+// ca compares a destination CA file. One that no server uses yet is not
+// loaded.
 func (d *differ) ca(path string) {
 	have, exists := d.applied.CAs[path]
 	want, wanted := d.desired.CAs[path]
-	if !exists || !wanted || have == want {
+	if !wanted || exists && have == want {
 		return
 	}
 	if len(want) > maxPayload {
 		d.reload(ReasonPayloadTooLarge, path)
 		return
+	}
+	if !exists {
+		d.send(Command{Kind: "new ssl ca-file", Text: "new ssl ca-file " + path, benign: "already exists"})
 	}
 	d.send(Command{Kind: "set ssl ca-file", Text: payload("set ssl ca-file "+path, compactPEM(want))})
 	d.send(Command{Kind: "commit ssl ca-file", Text: "commit ssl ca-file " + path, effect: func(s *State) { s.CAs[path] = want }})

@@ -16,7 +16,7 @@ func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
 	if len(commands) == 0 {
 		return nil
 	}
-	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	s, err := d.openSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (d *DataPlane) reap(ctx context.Context) {
 	if len(d.leaving) == 0 {
 		return
 	}
-	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	s, err := d.openSession(ctx)
 	if err != nil {
 		return
 	}

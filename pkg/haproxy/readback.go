@@ -80,7 +80,7 @@ var errDrift = errors.New("haproxy differs from what was sent")
 // readBack compares what is live with what is believed to be, for what is in
 // scope: each backend's servers, and each entry.
 func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
-	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	s, err := d.openSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func withLive(b *Backend, live map[string]liveServer) *Backend {
 
 // refresh reads all of the live state into the applied one.
 func (d *DataPlane) refresh(ctx context.Context) error {
-	s, err := openSession(ctx, d.files.RuntimeSocket.String())
+	s, err := d.openSession(ctx)
 	if err != nil {
 		return err
 	}

@@ -47,12 +47,21 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	return conn, nil
 }
 
-// openSession connects to the worker that owns the socket at path.
-func openSession(ctx context.Context, path string) (*session, error) {
-	conn, err := dial(ctx, path)
+// openSession connects to the running worker.
+func (d *DataPlane) openSession(ctx context.Context) (*session, error) {
+	connect := d.opts.Dial
+	if connect == nil {
+		connect = dial
+	}
+	conn, err := connect(ctx, d.files.RuntimeSocket.String())
 	if err != nil {
 		return nil, err
 	}
+	return newSession(ctx, conn)
+}
+
+// newSession makes a connection interactive.
+func newSession(ctx context.Context, conn net.Conn) (*session, error) {
 	s := &session{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10)}
 	for _, c := range []string{"prompt", "set severity-output number"} {
 		if _, err := s.exchange(ctx, c); err != nil {
@@ -144,7 +153,11 @@ func payload(command string, lines string) string {
 
 // query sends one command on a connection of its own and returns the answer.
 func query(ctx context.Context, path, command string) (string, error) {
-	s, err := openSession(ctx, path)
+	conn, err := dial(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	s, err := newSession(ctx, conn)
 	if err != nil {
 		return "", err
 	}

@@ -22,6 +22,11 @@ func backendPrefix(t model.Termination) string {
 	return "be_http"
 }
 
+// fileSeparator stands between namespace and name in a file's name: a
+// character that neither can have, and not the colon, behind which commands
+// such as "del ssl crt-list" expect a number.
+const fileSeparator = "+"
+
 // fileStem is the name, without directory and ending, of the files that
 // belong to one route.
-func fileStem(k model.RouteKey) string { return k.Namespace + ":" + k.Name }
+func fileStem(k model.RouteKey) string { return k.Namespace + fileSeparator + k.Name }

@@ -211,6 +211,6 @@ func (t *Templates) RouteOfFile(path string) (model.RouteKey, bool) {
 		return model.RouteKey{}, false
 	}
 	base := filepath.Base(path)
-	namespace, name, found := strings.Cut(strings.TrimSuffix(base, filepath.Ext(base)), ":")
+	namespace, name, found := strings.Cut(strings.TrimSuffix(base, filepath.Ext(base)), fileSeparator)
 	return model.RouteKey{Namespace: namespace, Name: name}, found
 }

@@ -1,0 +1,319 @@
+package haproxy
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"router/conf"
+	"router/pkg/model"
+	"router/pkg/template"
+	"router/test/certs"
+	"router/test/haproxies"
+)
+
+// sequences is how many random sequences of changes are replayed; "make soak"
+// asks for more.
+var sequences = flag.Int("sequences", 10, "random sequences of changes to replay")
+
+// newTestPlane makes a data plane that listens on
+// loopback ports of its own; dial may be nil.
+func newTestPlane(t *testing.T, binary string, dial func(context.Context, string) (net.Conn, error)) *DataPlane {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout, err := template.NewLayout(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates, err := template.New(conf.Files, "", layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := certs.NewAuthority("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Issue("default.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := model.Global{
+		Listen:     model.Listen{HTTPPort: testPort(t), HTTPSPort: testPort(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
+		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
+		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 200, Threads: 2,
+		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
+			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
+	}
+	d, err := New(t.Context(), Options{
+		Binary: binary, Layout: layout, Templates: templates, Global: g,
+		ErrorPages: map[int][]byte{503: []byte("HTTP/1.0 503 x\r\n\r\n"), 404: []byte("HTTP/1.0 404 x\r\n\r\n")},
+		Logger:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 4})),
+		Output:     io.Discard, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Dial: dial,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func testPort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (d *DataPlane) end(t *testing.T) {
+	t.Helper()
+	if err := d.process.stop(context.Background(), 0); err != nil {
+		t.Error(err)
+	}
+	_ = os.RemoveAll(strings.TrimSuffix(d.files.Config.String(), "/conf/haproxy.config"))
+}
+
+// world makes random routes.
+type world struct {
+	rnd   *rand.Rand
+	certs []model.Certificate
+	cas   []string
+	// routes are the current ones.
+	routes map[model.RouteKey]*model.Route
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}} //nolint:gosec // a test's
+	for i := range 3 {
+		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := ca.Issue(fmt.Sprintf("h%d.test", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.certs = append(w.certs, model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)})
+		w.cas = append(w.cas, ca.PEM)
+	}
+	return w
+}
+
+// step changes one to three routes.
+func (w *world) step() model.Change {
+	var c model.Change
+	for _, i := range w.rnd.Perm(5)[:1+w.rnd.IntN(3)] {
+		key := model.RouteKey{Namespace: "ns", Name: fmt.Sprint("r", i)}
+		if w.routes[key] != nil && w.rnd.IntN(8) == 0 {
+			delete(w.routes, key)
+			c.Delete = append(c.Delete, key)
+			continue
+		}
+		r := w.route(i, key)
+		w.routes[key] = r
+		c.Upsert = append(c.Upsert, r)
+	}
+	return c
+}
+
+// route is a route whose settings follow from its number, so that most changes
+// are of the kinds that need no reload. Two routes never claim the same.
+func (w *world) route(i int, key model.RouteKey) *model.Route {
+	n := w.rnd.IntN
+	r := &model.Route{
+		Key: key, Host: fmt.Sprintf("h%d.test", n(3)), Path: []string{fmt.Sprintf("/p%d", i), fmt.Sprintf("/p%d/", i), fmt.Sprintf("/a;b\\%d", i)}[n(3)],
+		Wildcard:    n(6) == 0,
+		Termination: []model.Termination{model.TerminationEdge, model.TerminationNone, model.TerminationReencrypt, model.TerminationEdge, model.TerminationPassthrough}[i],
+		Insecure:    []model.InsecurePolicy{model.InsecureNone, model.InsecureAllow, model.InsecureRedirect}[n(3)],
+		Backend:     model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: time.Hour},
+	}
+	if r.Termination == model.TerminationPassthrough {
+		r.Path, r.Host = "", fmt.Sprintf("pass%d.test", n(3))
+	}
+	if r.Termination == model.TerminationEdge && n(2) == 0 {
+		c := w.certs[n(3)]
+		r.Certificate = &c
+	}
+	if r.Termination == model.TerminationReencrypt {
+		r.Backend.TLS = &model.ServerTLS{CA: w.cas[n(3)]}
+	}
+	if i == 0 {
+		r.Backend.Allowlist = &model.Allowlist{}
+		for range n(4) {
+			r.Backend.Allowlist.Prefixes = append(r.Backend.Allowlist.Prefixes, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n(256)), 0, 0}), 16))
+		}
+	}
+	count := n(5)
+	for _, p := range w.rnd.Perm(8)[:count] {
+		r.Backend.Servers = append(r.Backend.Servers, model.Server{
+			ID: fmt.Sprintf("pod:p%d:s::127.0.1.%d:%d", p, p+1, 9000+i), Address: fmt.Sprintf("127.0.1.%d", p+1), Port: 9000 + i,
+			Weight: n(257), Check: count > 1,
+		})
+	}
+	return r
+}
+
+// observed is what a running HAProxy has, as far as requests can tell: slots'
+// names, and servers that take nothing, are left out.
+func observed(t *testing.T, d *DataPlane) map[string]string {
+	t.Helper()
+	ctx := t.Context()
+	s, err := d.openSession(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	do := func(command string) string {
+		answer, err := s.do(ctx, command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	seen := map[string]string{}
+	servers, err := parseServers(do("show servers state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range d.desired.Backends {
+		var ready []string
+		for _, l := range servers[name] {
+			if l.ready {
+				l.down = l.down && !l.check // What a check finds depends on when it ran.
+				ready = append(ready, fmt.Sprintf("%s:%d weight %d check %v down %v", l.address, l.port, l.weight, l.check, l.down))
+			}
+		}
+		slices.Sort(ready)
+		seen["backend "+name] = strings.Join(ready, "\n")
+	}
+	base := strings.TrimSuffix(d.files.Config.String(), "conf/haproxy.config")
+	relative := func(path string) string { return strings.TrimPrefix(path, base) }
+	for _, table := range d.files.Maps.All() {
+		entries, err := showTable(ctx, s, table.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, value := range entries {
+			seen["table "+relative(table.String())+" "+key] = value
+		}
+	}
+	hosts, err := showHosts(ctx, s, d.files.CrtList.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, path := range hosts {
+		seen["host "+host] = relative(path)
+		for line := range strings.Lines(do("show ssl cert " + path)) {
+			if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
+				seen["certificate "+relative(path)] = print
+			}
+		}
+	}
+	for path := range d.desired.Lists {
+		var entries []string
+		for line := range strings.Lines(do("show acl " + path)) {
+			if fields := strings.Fields(line); len(fields) == 2 {
+				entries = append(entries, fields[1])
+			}
+		}
+		slices.Sort(entries)
+		seen["list "+relative(path)] = strings.Join(entries, " ")
+	}
+	for path := range d.desired.CAs {
+		if r := routeOfCA(d, path); r == nil || len(r.Backend.Servers) == 0 {
+			continue // Nothing uses it.
+		}
+		for line := range strings.Lines(do("show ssl ca-file " + path)) {
+			if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
+				seen["ca "+relative(path)] = print
+			}
+		}
+	}
+	return seen
+}
+
+func routeOfCA(d *DataPlane, path string) *model.Route {
+	key, _ := d.opts.Templates.RouteOfFile(path)
+	return d.routes[key]
+}
+
+// compare fails the test where two observations differ.
+func compare(t *testing.T, what string, got, want map[string]string) {
+	t.Helper()
+	if maps.Equal(got, want) {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if got[key] != want[key] {
+			t.Errorf("%s: %s is %q, want %q", what, key, got[key], want[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[key]; !ok {
+			t.Errorf("%s: %s is %q, want none", what, key, got[key])
+		}
+	}
+}
+
+// coldStart observes a HAProxy that was started with the routes.
+func coldStart(t *testing.T, binary string, routes map[model.RouteKey]*model.Route) map[string]string {
+	t.Helper()
+	d := newTestPlane(t, binary, nil)
+	defer d.end(t)
+	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(routes))})
+	if err != nil || len(o.Rejected) > 0 {
+		t.Fatalf("cold start: %v, %v", o.Rejected, err)
+	}
+	return observed(t, d)
+}
+
+// TestChangesWhileRunningEqualAColdStart is the property that the data plane
+// stands on: however the routes came to be, what runs is the same.
+func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		reloads, commands := 0, 0
+		for seed := range *sequences {
+			w := newWorld(t, uint64(seed)) //nolint:gosec // a small number
+			d := newTestPlane(t, binary, nil)
+			for range 10 {
+				o, err := d.Apply(t.Context(), w.step())
+				if err != nil || len(o.Rejected) > 0 || len(o.Pending) > 0 {
+					t.Fatalf("sequence %d: %+v, %v", seed, o, err)
+				}
+				if o.Reloaded {
+					reloads++
+				} else {
+					commands++
+				}
+			}
+			o, err := d.Verify(t.Context())
+			if err != nil || o.Reloaded {
+				t.Errorf("sequence %d: verifying: %+v, %v", seed, o, err)
+			}
+			compare(t, fmt.Sprintf("sequence %d", seed), observed(t, d), coldStart(t, binary, w.routes))
+			d.end(t)
+			if t.Failed() {
+				return
+			}
+		}
+		t.Logf("%d sequences: %d changes with a reload, %d without", *sequences, reloads, commands)
+	})
+}
