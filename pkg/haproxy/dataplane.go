@@ -78,6 +78,9 @@ type DataPlane struct {
 	features Features
 	applied  *State
 	pending  *scope
+	// doubt is whether the applied state may not be what is live, because
+	// something went wrong on the way to the socket.
+	doubt bool
 	// leaving are backends with servers whose last connections are awaited.
 	leaving map[string]bool
 
@@ -272,6 +275,12 @@ func (d *DataPlane) Converge(ctx context.Context) (Outcome, error) {
 		}
 		return d.finish(o), nil
 	}
+	if d.doubt {
+		if err := d.refresh(ctx); err != nil {
+			return d.finish(o), fmt.Errorf("reading haproxy's state: %w", err)
+		}
+		d.pending = everything(d.applied, d.desired)
+	}
 	d.reap(ctx)
 	if d.pending.empty() {
 		return d.finish(o), nil
@@ -347,6 +356,7 @@ func (d *DataPlane) change(ctx context.Context) []Reason {
 		}
 		d.pending = everything(d.applied, d.desired)
 	}
+	d.doubt = true
 	return []Reason{{Label: ReasonCommandFailed}}
 }
 
@@ -412,7 +422,7 @@ func (d *DataPlane) start(ctx context.Context) error {
 // file can say.
 func (d *DataPlane) loaded(ctx context.Context) error {
 	d.applied = d.disk.state.clone()
-	d.pending, d.leaving = newScope(), map[string]bool{}
+	d.pending, d.leaving, d.doubt = newScope(), map[string]bool{}, true
 	// A CA that no server names is not loaded, and would be missing when the
 	// first server comes.
 	unloaded := newScope()
@@ -438,7 +448,11 @@ func (d *DataPlane) loaded(ctx context.Context) error {
 			}
 		}
 	}
-	return d.execute(ctx, commands)
+	if err := d.execute(ctx, commands); err != nil {
+		return err
+	}
+	d.doubt = false
+	return nil
 }
 
 // Verify reads the running state back, all of it, and repairs what differs

@@ -57,7 +57,7 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 	}
 	for i := range placed {
 		s := &placed[i]
-		if s.Endpoint == "" {
+		if s.Endpoint == "" && !s.Ready {
 			continue
 		}
 		w, ok := wanted[s.Endpoint]
@@ -66,7 +66,8 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 			delete(wanted, s.Endpoint)
 			continue
 		}
-		// Leaving until its last connection ends; then it is free again.
+		// Not wanted, or ready though it stands for nobody. Leaving until its
+		// last connection ends; then it is free again.
 		s.Endpoint, s.Ready, s.Leaving, s.Check = "", false, true, false
 	}
 	for i := range want {

@@ -208,7 +208,7 @@ func (d *DataPlane) refresh(ctx context.Context) error {
 	if err := d.refreshLists(ctx, s, live); err != nil {
 		return err
 	}
-	d.applied = live
+	d.applied, d.doubt = live, false
 	return nil
 }
 
