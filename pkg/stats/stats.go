@@ -1,151 +1,209 @@
-// Package stats serves port 1936: health and readiness for probes, metrics,
-// HAProxy's own statistics page, and what the router says of its routes.
 package stats
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
+	"net/http/pprof"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
 
 	"router/pkg/model"
 )
 
 // Options are what a Server needs.
 type Options struct {
-	// User and Password protect everything but the health checks.
+	// User and Password protect everything but the health checks. Without a
+	// password nothing is protected.
 	User     string
 	Password model.Secret
-	// HAProxySocket is the unix socket on which HAProxy serves its page.
+	Logger   *slog.Logger
+	// Gatherer has the metrics that /metrics shows beside those of HAProxy.
+	// Nil means none.
+	Gatherer prometheus.Gatherer
+	// HAProxySocket is the unix socket on which HAProxy serves its statistics
+	// page.
 	HAProxySocket string
-	Gatherer      prometheus.Gatherer
-	// Routes reports the routes.
+	// Runtime runs a command on the command socket of HAProxy's worker, and
+	// returns the answer; an error means that HAProxy cannot be asked now. Nil
+	// means that there are neither metrics of HAProxy here nor the check
+	// admin-socket.
+	Runtime func(ctx context.Context, command string) (string, error)
+	// ServerNames and ServerThreshold are those of CollectorOptions.
+	ServerNames     func(backend, server string) (endpointID string, ok bool)
+	ServerThreshold int
+	// Routes reports all routes. Nil means that there are none.
 	Routes func(context.Context) ([]model.RouteReport, error)
-	// Alive and Ready say, by an error, why the router is not.
-	Alive, Ready func(context.Context) error
-	Logger       *slog.Logger
-}
-
-// Server serves the statistics port.
-type Server struct {
-	opts Options
-	http *http.Server
+	// Alive says, by an error, that only a restart helps the router. Nil means
+	// that it never does.
+	Alive func(context.Context) error
+	// Ready says, by an error, why routes are not served; it is nil once the
+	// first full sync is being served. Nil means always.
+	Ready func(context.Context) error
+	// Stopping is closed when the router is told to stop, from when on it is
+	// not ready. Nil means when the context of Serve ends.
+	Stopping <-chan struct{}
+	// ProbeURL is asked for readiness: a URL that HAProxy answers itself, on
+	// the way that clients take. "" means that it is not asked.
+	// ProbeProxyProtocol is whether a line of the PROXY protocol goes before.
+	ProbeURL           string
+	ProbeProxyProtocol bool
+	// TLS serves TLS on the same port, beside plain HTTP. Nil means that only
+	// plain HTTP is served. NewCertificate helps to fill it.
+	TLS *tls.Config
 }
 
 // Bounds of a request.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	checkTimeout  = 5 * time.Second
+	routesTimeout = 10 * time.Second
 	stopTimeout   = 5 * time.Second
 )
 
-// New prepares a server.
+// Server serves the statistics port.
+type Server struct {
+	opts      Options
+	collector *Collector
+	http      *http.Server
+	// synced is whether the router was ready once.
+	synced atomic.Bool
+	// stopping is closed when Serve is to end.
+	stopping chan struct{}
+}
+
+// New prepares a server. Serve it once.
 func New(o Options) *Server {
-	s := &Server{opts: o}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	always := func(context.Context) error { return nil }
+	if o.Alive == nil {
+		o.Alive = always
+	}
+	if o.Ready == nil {
+		o.Ready = always
+	}
+	s := &Server{opts: o, stopping: make(chan struct{})}
+	errorLog := slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)
+
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.check(o.Alive))
-	mux.HandleFunc("GET /healthz/ready", s.check(o.Ready))
-	mux.Handle("GET /metrics", s.protected(promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{})))
-	mux.Handle("GET /api/routes", s.protected(http.HandlerFunc(s.routes)))
-	mux.Handle("GET /", s.protected(s.page()))
+	s.handleProbe(mux, "/healthz", "healthz", s.liveness())
+	s.handleProbe(mux, "/healthz/ready", "ready", s.readiness())
+	protect := func(path string, h http.Handler) { mux.Handle("GET "+path, s.protected(h)) }
+	protect("/metrics", promhttp.HandlerFor(s.gatherers(), promhttp.HandlerOpts{
+		// One metric that cannot be had must not hide the others.
+		ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog,
+	}))
+	protect("/api/routes", http.HandlerFunc(s.routes))
+	protect("/", s.page())
+	if !o.Password.IsEmpty() {
+		protect("/debug/pprof/", http.HandlerFunc(pprof.Index))
+		protect("/debug/pprof/profile", http.HandlerFunc(pprof.Profile))
+		protect("/debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
+	}
 	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog, TLSConfig: o.TLS,
 	}
 	return s
 }
 
-// Serve answers on l until ctx ends.
+// handleProbe serves checks together at path and each below it.
+func (s *Server) handleProbe(mux *http.ServeMux, path, name string, checks []check) {
+	mux.Handle("GET "+path, probe(name, checks))
+	for _, c := range checks {
+		mux.Handle("GET "+path+"/"+c.name, probe(c.name, []check{c}))
+	}
+}
+
+// gatherers are the metrics of the router, and those of HAProxy.
+func (s *Server) gatherers() prometheus.Gatherers {
+	var list prometheus.Gatherers
+	if s.opts.Gatherer != nil {
+		list = append(list, s.opts.Gatherer)
+	}
+	if s.opts.Runtime != nil {
+		s.collector = NewCollector(CollectorOptions{
+			Runtime: s.opts.Runtime, ServerNames: s.opts.ServerNames, ServerThreshold: s.opts.ServerThreshold, Logger: s.opts.Logger,
+		})
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(s.collector)
+		list = append(list, registry)
+	}
+	return list
+}
+
+// Collector is what reads HAProxy's metrics; nil without Options.Runtime.
+func (s *Server) Collector() *Collector { return s.collector }
+
+// Handler serves what Serve does, without a listener.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Serve answers on l until ctx ends; requests that are being answered then
+// have a few seconds to finish. It closes l. The error is that of the
+// listener, wrapped.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
+	group, ctx := errgroup.WithContext(ctx)
+	serve := func(do func() error) {
+		group.Go(func() error {
+			if err := do(); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving statistics: %w", err)
+			}
+			return nil
+		})
+	}
+	if s.opts.TLS == nil {
+		serve(func() error { return s.http.Serve(l) })
+	} else {
+		split := newSplitter(l)
+		group.Go(func() error { return split.run(ctx) })
+		serve(func() error { return s.http.Serve(split.plain) })
+		serve(func() error { return s.http.ServeTLS(split.tls, "", "") })
+	}
+	group.Go(func() error {
 		<-ctx.Done()
+		close(s.stopping)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		_ = s.http.Shutdown(grace)
-	}()
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving statistics: %w", err)
-	}
-	<-stopped
-	return nil
-}
-
-// check answers a probe.
-func (s *Server) check(test func(context.Context) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-		defer cancel()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		if err := test(ctx); err != nil {
-			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = fmt.Fprintf(w, "not ok: %s\n", err)
-			return
+		if err := s.http.Shutdown(grace); err != nil {
+			return s.http.Close()
 		}
-		_, _ = w.Write([]byte("ok\n"))
-	}
-}
-
-// protected asks for the user and password. Both are compared in constant
-// time, as digests, so that not even their lengths show.
-func (s *Server) protected(next http.Handler) http.Handler {
-	wantUser, wantPassword := sha256.Sum256([]byte(s.opts.User)), sha256.Sum256([]byte(s.opts.Password.Reveal()))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, password, _ := r.BasicAuth()
-		gotUser, gotPassword := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
-		if subtle.ConstantTimeCompare(wantUser[:], gotUser[:])&subtle.ConstantTimeCompare(wantPassword[:], gotPassword[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Basic realm="HAProxy Statistics"`)
-			http.Error(w, "Unauthorized", http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r)
+		return nil
 	})
-}
-
-// page passes requests on to HAProxy's statistics page.
-func (s *Server) page() http.Handler {
-	target := &url.URL{Scheme: "http", Host: "haproxy"}
-	return &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Header.Del("Authorization")
-		},
-		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", s.opts.HAProxySocket)
-			},
-			DisableKeepAlives: true, ResponseHeaderTimeout: idleTimeout,
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			s.opts.Logger.Debug("haproxy's statistics page does not answer", "error", err)
-			http.Error(w, "HAProxy is not running.", http.StatusServiceUnavailable)
-		},
-		ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
-	}
+	return group.Wait()
 }
 
 func (s *Server) routes(w http.ResponseWriter, r *http.Request) {
-	list, err := s.opts.Routes(r.Context())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
+	list := []model.RouteReport{}
+	if s.opts.Routes != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), routesTimeout)
+		defer cancel()
+		reports, err := s.opts.Routes(ctx)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		list = append(list, reports...)
+	}
+	for i := range list {
+		if list[i].Servers == nil {
+			list[i].Servers = []model.ServerReport{}
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(list)
+	if err := encoder.Encode(list); err != nil {
+		s.opts.Logger.Debug("the list of routes was not read to its end", "error", err)
+	}
 }
