@@ -171,11 +171,12 @@ func (c *Collector) collect(out chan<- prometheus.Metric) {
 
 // BeforeReload reads HAProxy's counters, so that nothing is lost of what the
 // worker has counted that is about to be replaced. Whether the reload then
-// succeeds does not matter.
+// succeeds does not matter. The next Collect asks HAProxy again, however soon.
 func (c *Collector) BeforeReload(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.scrape(ctx)
+	c.next = time.Time{}
 }
 
 // scrape takes a snapshot. Of a failed one, nothing is kept: what was not

@@ -162,7 +162,7 @@ func (c *Collector) key(r row) (key seriesKey, ok bool) {
 	stands, known := endpointOf(strings.ToValidUTF8(r.server, "\uFFFD"))
 	if !known && from.route != "" && c.opts.ServerNames != nil {
 		id, ok := c.opts.ServerNames(r.proxy, r.server)
-		if !ok {
+		if !ok || id == "" {
 			return seriesKey{}, false
 		}
 		stands, _ = endpointOf(id)

@@ -112,7 +112,13 @@ func New(o Options) *Server {
 		protect("/debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
 	}
 	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog, TLSConfig: o.TLS,
+		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog,
+	}
+	if o.TLS != nil {
+		// Named here, since HTTP/2 is set up by the first listener that is
+		// served, and that may be the plain one.
+		s.http.TLSConfig = o.TLS.Clone()
+		s.http.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
 	}
 	return s
 }
