@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +63,8 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	plane, layout, err := newDataPlane(ctx, o, registry, logger, stdout)
+	var server *stats.Server
+	plane, layout, err := newDataPlane(ctx, o, registry, logger, stdout, func(ctx context.Context) { server.Collector().BeforeReload(ctx) })
 	if err != nil {
 		return err
 	}
@@ -72,11 +75,15 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		return err
 	}
 	c := controller.New(controllerOptions(o, selection, queue, plane, writer, logger))
-	server := stats.New(stats.Options{
-		User: o.StatsUser, Password: o.StatsPassword, HAProxySocket: layout.StatsSocket.String(),
-		Gatherer: registry, Routes: c.Routes, Logger: logger,
-		Alive: func(context.Context) error { return nil },
-		Ready: func(context.Context) error { return readiness(ctx, c) },
+	serverTLS, err := metricsTLS(o, logger)
+	if err != nil {
+		return err
+	}
+	server = stats.New(stats.Options{
+		User: o.StatsUser, Password: o.StatsPassword, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
+		Runtime: plane.Ask, ServerNames: plane.EndpointOf, ServerThreshold: o.MetricsServerThreshold,
+		Routes: c.Routes, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
+		ProbeURL: probeURL(o.Global.Listen), ProbeProxyProtocol: o.Global.Listen.AcceptProxy, TLS: serverTLS,
 	})
 
 	// After the signal to stop, the router says that it is not ready, and
@@ -114,16 +121,31 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 const stopMargin = 5 * time.Second
 
 // readiness is why the router is not ready, if it is not.
-func readiness(ctx context.Context, c *controller.Controller) error {
-	if ctx.Err() != nil {
-		return errors.New("the router is stopping")
-	}
+func readiness(c *controller.Controller) error {
 	select {
 	case <-c.Ready():
 		return nil
 	default:
 		return errors.New("routes are not served yet")
 	}
+}
+
+// probeURL is what HAProxy itself answers on the port for HTTP.
+func probeURL(l model.Listen) string {
+	host := cmp.Or(l.Address, "localhost")
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(l.HTTPPort)) + "/_______internal_router_healthz"
+}
+
+// metricsTLS is the TLS of the statistics port, nil for plain HTTP only.
+func metricsTLS(o options.Options, logger *slog.Logger) (*tls.Config, error) {
+	if o.MetricsTLSCertFile == "" || o.MetricsTLSKeyFile == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	cert, err := stats.NewCertificate(stats.CertificateOptions{CertFile: o.MetricsTLSCertFile, KeyFile: o.MetricsTLSKeyFile, Logger: logger})
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-tls-cert-file: %w", err)
+	}
+	return &tls.Config{GetCertificate: cert.Get, MinVersion: tls.VersionTLS12}, nil
 }
 
 func newLogger(o options.Options, stderr io.Writer) *slog.Logger {
@@ -167,7 +189,7 @@ func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
 // passwordLength is how many of its base-32 characters a made password has: 60 bits.
 const passwordLength = 12
 
-func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Registerer, logger *slog.Logger, stdout io.Writer) (*haproxy.DataPlane, template.Layout, error) {
+func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Registerer, logger *slog.Logger, stdout io.Writer, beforeReload func(context.Context)) (*haproxy.DataPlane, template.Layout, error) {
 	dir, err := filepath.Abs(o.WorkingDir)
 	if err != nil {
 		return nil, template.Layout{}, fmt.Errorf("--working-dir: %w", err)
@@ -200,7 +222,7 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	plane, err := haproxy.New(ctx, haproxy.Options{
 		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
 		ReloadInterval: o.Interval, StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
-		Metrics: haproxy.NewMetrics(registry), Now: time.Now,
+		Metrics: haproxy.NewMetrics(registry), Now: time.Now, BeforeReload: beforeReload,
 	})
 	return plane, layout, err
 }

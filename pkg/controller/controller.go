@@ -153,6 +153,9 @@ func (c *Controller) Run(ctx context.Context) error {
 			request(ctx)
 			continue
 		}
+		if ctx.Err() != nil {
+			return nil
+		}
 		if wait, due := c.nextLook(outcome, err); due {
 			wake.Reset(wait)
 		}
@@ -192,6 +195,9 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
 	touched := map[model.RouteKey]bool{}
 	for _, change := range batch.Changes {
+		if c.onlyStatus(change) {
+			continue
+		}
 		for _, key := range c.store.Affected(change, c.store.Apply(change)) {
 			if key.Kind != source.KindRoute {
 				continue
@@ -235,6 +241,29 @@ func (c *Controller) isReady() bool {
 	default:
 		return false
 	}
+}
+
+// onlyStatus reports whether a change is about a route's status alone. Such a
+// change is for the status writer to see, and for nobody else: most are the
+// echo of its own writes.
+func (c *Controller) onlyStatus(change source.Change) bool {
+	now, ok := change.Object.(*routev1.Route)
+	if !ok {
+		return false
+	}
+	old := c.store.Route(now.Namespace, now.Name)
+	if old == nil || !status.OnlyStatusChanged(old, now) {
+		return false
+	}
+	c.store.Apply(change)
+	if c.opts.Status != nil && c.selected(keyOf(now)) != nil {
+		c.opts.Status.Observe(now)
+	}
+	return true
+}
+
+func keyOf(r *routev1.Route) model.RouteKey {
+	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
 }
 
 // selected is the route with the key, if this router is to look at it.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"router/pkg/model"
@@ -35,6 +36,9 @@ type Options struct {
 	Metrics *Metrics
 	// Now tells the time.
 	Now func() time.Time
+	// BeforeReload, if not nil, is called while the worker still answers that
+	// a reload is about to replace.
+	BeforeReload func(context.Context)
 	// Dial connects to HAProxy's command socket; nil for a unix socket.
 	Dial func(ctx context.Context, path string) (net.Conn, error)
 }
@@ -83,6 +87,10 @@ type DataPlane struct {
 	doubt bool
 	// leaving are backends with servers whose last connections are awaited.
 	leaving map[string]bool
+
+	// slots has the endpoint of each slot, by "backend/server", for metrics,
+	// which other goroutines make.
+	slots sync.Map
 
 	process    *process
 	worker     int
@@ -279,7 +287,7 @@ func (d *DataPlane) Converge(ctx context.Context) (Outcome, error) {
 		if err := d.refresh(ctx); err != nil {
 			return d.finish(o), fmt.Errorf("reading haproxy's state: %w", err)
 		}
-		d.pending = everything(d.applied, d.desired)
+		d.pending = d.everything()
 	}
 	d.reap(ctx)
 	if d.pending.empty() {
@@ -354,11 +362,15 @@ func (d *DataPlane) change(ctx context.Context) []Reason {
 			d.opts.Logger.Warn("reading haproxy's state back went wrong", "error", err)
 			break
 		}
-		d.pending = everything(d.applied, d.desired)
+		d.pending = d.everything()
 	}
 	d.doubt = true
 	return []Reason{{Label: ReasonCommandFailed}}
 }
+
+// everything is the scope of all that is live, wanted, or in the files: what
+// is wanted no more and gone already may still stand there.
+func (d *DataPlane) everything() *scope { return everything(d.applied, d.desired, d.disk.state) }
 
 // reload loads the files into a new worker. Routes whose lines HAProxy
 // refuses are quarantined, and the rest is loaded.
@@ -370,6 +382,9 @@ func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
 		if !slices.Contains(labels, string(r.Label)) {
 			labels = append(labels, string(r.Label))
 		}
+	}
+	if d.opts.BeforeReload != nil {
+		d.opts.BeforeReload(ctx)
 	}
 	err := d.withQuarantine(ctx, func() error { return d.masterReload(ctx) })
 	d.opts.Metrics.reloaded(labels, d.opts.Now().Sub(started), err)
@@ -386,7 +401,7 @@ func (d *DataPlane) start(ctx context.Context) error {
 		d.opts.Logger.Error("haproxy ended and is started again", "error", d.process.err())
 	}
 	d.applied, d.leaving = nil, map[string]bool{}
-	if err := d.persist(everything(d.desired, d.desired)); err != nil {
+	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
 		return err
 	}
 	if err := endLeftover(ctx, d.files.MasterSocket.String(), d.opts.Logger); err != nil {
@@ -462,7 +477,7 @@ func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
 		if err := d.refresh(ctx); err != nil {
 			return d.finish(Outcome{}), err
 		}
-		all := everything(d.applied, d.desired)
+		all := d.everything()
 		if plan := diff(d.applied, d.desired, all, d.features, d.files); len(plan.Commands)+len(plan.Reasons) > 0 {
 			d.opts.Metrics.drift(plan.Commands)
 			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", len(plan.Commands), "reasons", len(plan.Reasons))

@@ -100,11 +100,11 @@ func (s *scope) empty() bool {
 	return !s.frame && len(s.backends)+len(s.entries)+len(s.certs)+len(s.hosts)+len(s.cas)+len(s.lists) == 0
 }
 
-// everything is the scope of all that either state has.
-func everything(a, b *State) *scope {
+// everything is the scope of all that any of the states has.
+func everything(states ...*State) *scope {
 	s := newScope()
 	s.frame = true
-	for _, state := range []*State{a, b} {
+	for _, state := range states {
 		addKeys(s.backends, state.Backends)
 		addKeys(s.certs, state.Certificates)
 		addKeys(s.hosts, state.Hosts)

@@ -117,6 +117,7 @@ func (d *DataPlane) persist(in *scope) error {
 			delete(s.Backends, name)
 		} else if image := d.image(name, want); s.Backends[name] == nil || !s.Backends[name].equal(image) {
 			s.Backends[name] = image
+			d.noteSlots(name, image)
 		}
 	}
 	err := errors.Join(d.persistFiles(in), d.persistTables(in))
@@ -124,6 +125,16 @@ func (d *DataPlane) persist(in *scope) error {
 	err = errors.Join(err, d.disk.write(d.files.Config.String(), text, privateFile))
 	d.opts.Metrics.wrote(d.opts.Now().Sub(started))
 	return err
+}
+
+// noteSlots remembers which endpoint each slot stands for.
+func (d *DataPlane) noteSlots(backend string, image *Backend) {
+	if d.features.DynamicServers {
+		return
+	}
+	for i := range image.Servers {
+		d.slots.Store(backend+"/"+image.Servers[i].Name, image.Servers[i].Endpoint)
+	}
 }
 
 // image is a backend as the file has it.

@@ -67,15 +67,19 @@ func (d *DataPlane) stateOf(backend, endpoint string, live map[string]map[string
 	return "unknown"
 }
 
-// EndpointOf names the endpoint that a server stands for, for servers that
-// are slots. It is for metrics, and as such not exact while a change goes on.
-func (d *DataPlane) EndpointOf(backend, server string) string {
-	if b := d.appliedBackend(backend); b != nil {
-		for i := range b.Servers {
-			if b.Servers[i].Name == server {
-				return b.Servers[i].Endpoint
-			}
-		}
+// EndpointOf is the ID of the endpoint that a server stands for where servers
+// are slots; false where a server's name is its endpoint's ID. It may be
+// called from any goroutine.
+func (d *DataPlane) EndpointOf(backend, server string) (id string, ok bool) {
+	v, ok := d.slots.Load(backend + "/" + server)
+	if !ok {
+		return "", false
 	}
-	return ""
+	return v.(string), true
+}
+
+// Ask runs a command that only reads on the command socket of the running
+// worker. It may be called from any goroutine.
+func (d *DataPlane) Ask(ctx context.Context, command string) (string, error) {
+	return query(ctx, d.files.RuntimeSocket.String(), command)
 }

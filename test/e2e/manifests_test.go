@@ -334,7 +334,7 @@ func edits(t *testing.T, r *router, d directory, second app) {
 	eventually(t, "its old host is not", func() error { return r.status("http://new.test/", 503) })
 	d.write("new.yaml", route("new", "renamed.test", "second", "  tsl: {termination: edge}\n"))
 	eventually(t, "a mistake is named with file and line", func() error {
-		if !strings.Contains(r.log.String(), `file=`+filepath.Join(d.dir, "new.yaml")+` line=7 object="Route default/new"`) {
+		if !strings.Contains(r.log.String(), `file=`+filepath.Join(d.dir, "new.yaml")+` line=7 kind=Route namespace=default name=new`) {
 			return fmt.Errorf("the log does not say so")
 		}
 		return nil
