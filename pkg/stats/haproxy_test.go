@@ -1,0 +1,241 @@
+package stats_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"router/conf"
+	"router/pkg/haproxy"
+	"router/pkg/model"
+	"router/pkg/stats"
+	"router/pkg/template"
+	"router/test/certs"
+	"router/test/haproxies"
+)
+
+// plane is a running HAProxy with the statistics port before it.
+type plane struct {
+	*haproxy.DataPlane
+	layout template.Layout
+	port   int
+	stats  *stats.Server
+}
+
+func newPlane(t *testing.T, binary string) *plane {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p := &plane{}
+	if p.layout, err = template.NewLayout(dir); err != nil {
+		t.Fatal(err)
+	}
+	templates, err := template.New(conf.Files, "", p.layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := certs.NewAuthority("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := authority.Issue("*.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := listen(t)
+	p.port = public.Addr().(*net.TCPAddr).Port
+	secure := listen(t)
+	global := model.Global{
+		Listen: model.Listen{HTTPPort: p.port, HTTPSPort: secure.Addr().(*net.TCPAddr).Port, Address: "127.0.0.1", InspectDelay: 5 * time.Second},
+		TLS: model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048,
+			DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
+		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 1234, Threads: 1,
+		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
+			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
+	}
+	_, _ = public.Close(), secure.Close()
+	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+	p.DataPlane, err = haproxy.New(t.Context(), haproxy.Options{
+		Binary: binary, Layout: p.layout, Templates: templates, Global: global,
+		ErrorPages: map[int][]byte{503: errorPage(t, "error-page-503.http"), 404: errorPage(t, "error-page-404.http")},
+		Logger:     logger, Output: io.Discard, Metrics: haproxy.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		BeforeReload: func(ctx context.Context) { p.stats.Collector().BeforeReload(ctx) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	p.stats = stats.New(stats.Options{
+		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
+		ServerNames: p.EndpointOf,
+		ProbeURL:    fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
+	})
+	return p
+}
+
+func errorPage(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := conf.Files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// serveRoutes makes routes, each with one pod, what HAProxy serves.
+func (p *plane) serveRoutes(t *testing.T, names ...string) haproxy.Outcome {
+	t.Helper()
+	var change model.Change
+	for _, name := range names {
+		pod := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		t.Cleanup(pod.Close)
+		address := pod.Listener.Addr().(*net.TCPAddr)
+		change.Upsert = append(change.Upsert, &model.Route{
+			Key: model.RouteKey{Namespace: "ns", Name: name}, Host: name + ".test",
+			Backend: model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: 5 * time.Second, Servers: []model.Server{{
+				ID: "pod:" + name + "-1:svc:http:" + address.String(), Address: address.IP.String(), Port: address.Port, Weight: 1,
+			}}},
+		})
+	}
+	outcome, err := p.Apply(t.Context(), change)
+	if err != nil || len(outcome.Rejected) > 0 || len(outcome.Pending) > 0 {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	return outcome
+}
+
+// get makes requests to a route.
+func (p *plane) get(t *testing.T, name string, times int) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	for range times {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(p.port), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = name + ".test"
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", name, response.Status)
+		}
+	}
+}
+
+func TestHAProxysPageIsPassedOn(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		if w := request(t, p.stats.Handler(), http.MethodGet, "/"); w.Code != 503 {
+			t.Errorf("before HAProxy runs: %d %s", w.Code, w.Body)
+		}
+		p.serveRoutes(t, "one")
+		for path, want := range map[string]struct{ kind, text string }{
+			"/":              {"text/html", "Statistics Report"},
+			"/;norefresh":    {"text/html", "be_http:ns:one"},
+			"/;csv":          {"text/plain", "\nbe_http:ns:one,BACKEND,"},
+			"/;csv;up":       {"text/plain", "# pxname,svname,"},
+			"/healthz":       {"text/plain; charset=utf-8", "ok"},
+			"/healthz/ready": {"text/plain; charset=utf-8", "ok"},
+		} {
+			w := request(t, p.stats.Handler(), http.MethodGet, path)
+			if w.Code != 200 || w.Header().Get("Content-Type") != want.kind || !strings.Contains(w.Body.String(), want.text) {
+				t.Errorf("%s: %d %v without %q:\n%s", path, w.Code, w.Header(), want.text, w.Body)
+			}
+		}
+		if w := request(t, p.stats.Handler(), http.MethodGet, "/elsewhere"); w.Code != 404 {
+			t.Errorf("another page: %d", w.Code)
+		}
+	})
+}
+
+func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		p.serveRoutes(t, "one")
+		p.get(t, "one", 3)
+		if !p.serveRoutes(t, "two").Reloaded {
+			t.Fatal("a new route did not reload")
+		}
+		p.get(t, "one", 2)
+		p.get(t, "two", 1)
+		body := request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String()
+		one, two := "", ""
+		for line := range strings.Lines(body) {
+			// A server's address is not known before.
+			switch name, rest, _ := strings.Cut(line, "server=\""); {
+			case !strings.HasPrefix(name, "haproxy_server_http_responses_total{code=\"2xx\""):
+			case strings.Contains(line, `pod="one-1",route="one"`) && strings.HasPrefix(rest, "127.0.0.1:"):
+				one = strings.TrimSpace(line[strings.LastIndex(line, " "):])
+			case strings.Contains(line, `pod="two-1",route="two"`) && strings.HasPrefix(rest, "127.0.0.1:"):
+				two = strings.TrimSpace(line[strings.LastIndex(line, " "):])
+			default:
+				t.Errorf("a server that stands for nothing: %s", line)
+			}
+		}
+		if one != "5" || two != "1" {
+			t.Errorf("the servers answered %q and %q times, want 5 and 1", one, two)
+		}
+		for _, want := range []string{
+			"haproxy_up 1\n",
+			"haproxy_max_connections 1234\n",
+			"haproxy_exporter_csv_parse_failures 0\n",
+			"haproxy_exporter_server_threshold{type=\"current\"} 2\n",
+			"haproxy_frontend_http_responses_total{code=\"2xx\",frontend=\"public\"} 6\n",
+			"haproxy_backend_connections_total{backend=\"http\",namespace=\"ns\",route=\"one\"} 5\n",
+			"haproxy_backend_up{backend=\"http\",namespace=\"ns\",route=\"two\"} 1\n",
+			"haproxy_backend_current_queue{backend=\"other/openshift_default\",namespace=\"\",route=\"\"} 0\n",
+			"haproxy_process_start_time_seconds ",
+		} {
+			if !strings.Contains("\n"+body, "\n"+want) {
+				t.Errorf("without %q", want)
+			}
+		}
+		if t.Failed() {
+			t.Log(body)
+		}
+	})
+}
+
+func TestAnHAProxyThatIsGoneIsTold(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		p.serveRoutes(t, "one")
+		if w := request(t, p.stats.Handler(), http.MethodGet, "/healthz/ready"); w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if err := p.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]string{
+			"/":              "HAProxy is not running.",
+			"/metrics":       "\nhaproxy_up 0\n",
+			"/healthz":       "[-]admin-socket failed: ",
+			"/healthz/ready": "[-]backend-http failed: ",
+		} {
+			if w := request(t, p.stats.Handler(), http.MethodGet, path); !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s: %d without %q:\n%s", path, w.Code, want, w.Body)
+			}
+		}
+	})
+}
