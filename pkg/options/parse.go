@@ -65,6 +65,7 @@ func Register(flags *pflag.FlagSet, env func(string) (string, bool)) *Builder {
 			if r.isBool {
 				f.NoOptDefVal = "true"
 			}
+			f.Hidden = r.obsolete
 			if name == r.Alias {
 				f.Usage = "The same as --" + r.Flag + "."
 			}

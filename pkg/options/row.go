@@ -25,7 +25,9 @@ type Row struct {
 	Section string
 
 	isBool bool
-	set    func(o *Options, value string) error
+	// obsolete settings do nothing, and are not in help texts.
+	obsolete bool
+	set      func(o *Options, value string) error
 }
 
 // The constructors below make rows whose value goes into a field of Options.

@@ -34,6 +34,7 @@ func Table() []Row {
 	section("Headers and logs", headerRows()...)
 	section("HAProxy", haproxyRows()...)
 	section("Statistics, health and logs of the router", statsRows()...)
+	section("Accepted, without effect", obsoleteRows()...)
 	return rows
 }
 
