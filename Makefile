@@ -62,6 +62,14 @@ fuzz: ## Fuzzes every parser, a minute each
 	  for n in $$(grep -oE 'func Fuzz[A-Za-z]+' $$f | cut -c6-); do \
 	    $(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$n$$" -fuzztime 1m || exit 1; done; done
 
+.PHONY: soak
+soak: test-deps ## Replays 2,000 random sequences of changes on each HAProxy (an hour and more)
+	$(GO) test ./pkg/haproxy -run EqualAColdStart -timeout 4h -v -sequences 2000
+
+.PHONY: bench
+bench: haproxy haproxy-3.2 ## Measures endpoint changes beside clients, 1,000 routes, two minutes on each HAProxy
+	ulimit -n 20000; $(GO) test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
+
 .PHONY: clean
 clean: ## Removes what was built
 	rm -rf bin build

@@ -69,6 +69,7 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { d.end(t) })
 	return d
 }
 
@@ -82,8 +83,12 @@ func testPort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// end stops HAProxy and removes its files; more than once is once.
 func (d *DataPlane) end(t *testing.T) {
 	t.Helper()
+	if d.process == nil {
+		return
+	}
 	if err := d.process.stop(context.Background(), 0); err != nil {
 		t.Error(err)
 	}

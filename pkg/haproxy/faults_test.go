@@ -94,7 +94,6 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 	haproxies.Each(t, func(t *testing.T, binary string) {
 		f := &faultyDial{}
 		d := newTestPlane(t, binary, f.dial)
-		defer func() { d.end(t) }()
 		w := newWorld(t, 42)
 		for range 5 {
 			if _, err := d.Apply(t.Context(), w.step()); err != nil {
