@@ -11,305 +11,296 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
-	routev1 "github.com/openshift/api/route/v1"
 	"go.yaml.in/yaml/v3"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	kjson "sigs.k8s.io/json"
+	kyaml "sigs.k8s.io/yaml"
 
 	"router/pkg/source"
 )
-
-// Problem is something in a file that cannot be served.
-type Problem struct {
-	File string
-	Line int
-	// Object is "Kind namespace/name", as far as it is known.
-	Object  string
-	Message string
-}
-
-// String is the problem as a compiler would print it.
-func (p Problem) String() string {
-	where := fmt.Sprintf("%s:%d: ", p.File, p.Line)
-	if p.Object != "" {
-		where += p.Object + ": "
-	}
-	return where + p.Message
-}
 
 // object is an object and where it stands.
 type object struct {
 	key    source.Key
 	value  metav1.Object
-	file   string
 	line   int
 	digest string
 }
 
-// decoded is what one file holds.
+// decoded is what a document or a file holds. The lines of a document's
+// objects and problems count from its own first line.
 type decoded struct {
 	objects  []object
 	problems []Problem
-	// broken are keys of objects that are there but cannot be used; unknown
-	// is whether some part of the file could not be told at all.
+	// broken are the keys of objects that are there but cannot be used; where
+	// unknown, there may be others, whose keys cannot be told.
 	broken  map[source.Key]bool
 	unknown bool
 }
 
-// decodeFile decodes the documents of a file.
-func decodeFile(file string, content []byte) decoded {
-	d := &decoder{file: file, decoded: decoded{broken: map[source.Key]bool{}}}
-	for _, doc := range splitDocuments(content) {
-		d.document(doc)
+// decodeDocument decodes a document, whatever it holds.
+func decodeDocument(doc document) (result decoded) {
+	d := &decoder{decoded: decoded{broken: map[source.Key]bool{}}}
+	defer func() {
+		// The parsers are other people's; a fault in one must not end the
+		// router over a text that somebody is still editing.
+		if fault := recover(); fault != nil {
+			d.objects = nil
+			d.lost(1, "cannot be decoded: %v", fault)
+			result = d.decoded
+		}
+	}()
+	if doc.json {
+		d.json(doc.text)
+	} else {
+		d.yaml(doc.text)
 	}
 	return d.decoded
 }
 
-// document is a part of a file between "---" lines, and the line it begins at.
-type document struct {
-	text []byte
-	line int
+type decoder struct{ decoded }
+
+// lost reports something that cannot be told which object it is.
+func (d *decoder) lost(line int, format string, args ...any) {
+	d.problems = append(d.problems, Problem{Line: line, Message: fmt.Sprintf(format, args...)})
+	d.unknown = true
 }
 
-// splitDocuments splits before parsing, so that a document with a syntax error
-// does not take the ones behind it along.
-func splitDocuments(content []byte) []document {
-	var docs []document
-	current := document{line: 1}
-	line := 0
-	for text := range bytes.Lines(content) {
-		line++
-		if rest, found := bytes.CutPrefix(text, []byte("---")); found && (len(bytes.TrimSpace(rest)) == 0 || rest[0] == ' ' || rest[0] == '\t') {
-			docs = append(docs, current)
-			current = document{line: line + 1}
-			if rest = bytes.TrimSpace(rest); len(rest) > 0 {
-				current = document{text: append(bytes.Clone(rest), '\n'), line: line}
-			}
-			continue
-		}
-		current.text = append(current.text, text...)
+func (d *decoder) json(text []byte) {
+	if !utf8.Valid(text) {
+		d.lost(1+bytes.Count(text[:invalidAt(text)], []byte("\n")), "not valid JSON: bytes that are not UTF-8")
+		return
 	}
-	return append(docs, current)
+	root, err := jsonTree(text)
+	if err != nil {
+		d.lost(1, "not valid JSON: %v", err)
+		return
+	}
+	d.value(text, root, identity{}, 0)
 }
 
-type decoder struct {
-	file string
-	decoded
+// invalidAt is the offset of the first byte that is not UTF-8.
+func invalidAt(text []byte) int {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return len(text)
 }
 
-func (d *decoder) problem(line int, object, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: line, Object: object, Message: fmt.Sprintf(format, args...)})
-}
-
-// yamlLine finds the line that the YAML parser complains about.
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
-
-func (d *decoder) document(doc document) {
+func (d *decoder) yaml(text []byte) {
 	var root yaml.Node
-	err := yaml.NewDecoder(bytes.NewReader(doc.text)).Decode(&root)
+	err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&root)
 	if errors.Is(err, io.EOF) {
 		return
 	}
 	if err != nil {
-		line, message := doc.line, err.Error()
-		if m := yamlLine.FindStringSubmatch(message); m != nil {
-			n, _ := strconv.Atoi(m[1])
-			line, message = doc.line+n-1, message[len(m[0]):]
-		}
-		d.problem(line, "", "not valid YAML: %s", strings.TrimPrefix(message, "yaml: "))
-		d.unknown = true
+		d.syntax(err)
 		return
 	}
-	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
+	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
 		return
 	}
-	d.node(root.Content[0], doc.line-1)
+	// The values come from the library that kubectl uses, because the two
+	// YAML versions differ in what "yes" or "0777" mean.
+	raw, err := kyaml.YAMLToJSON(text)
+	if err != nil {
+		d.syntax(err)
+		return
+	}
+	d.value(raw, target(root.Content[0]), identity{}, 0)
 }
 
-// node decodes an object, or the items of a list; offset is added to the
-// lines of nodes.
-func (d *decoder) node(n *yaml.Node, offset int) {
-	if n.Kind != yaml.MappingNode {
-		d.problem(n.Line+offset, "", "expected an object, with apiVersion and kind")
-		d.unknown = true
+// yamlLine finds the line that a YAML parser complains about.
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+func (d *decoder) syntax(err error) {
+	line, message := 1, err.Error()
+	if m := yamlLine.FindStringSubmatchIndex(message); m != nil {
+		line, _ = strconv.Atoi(message[m[2]:m[3]])
+		message = message[m[1]:]
+	}
+	message = strings.TrimPrefix(strings.TrimPrefix(message, "yaml: "), "unmarshal errors:\n  ")
+	if strings.HasPrefix(message, "did not find expected") {
+		line++ // The library counts the lines of its parser's errors, unlike its scanner's, from 0.
+	}
+	d.lost(line, "not valid YAML: %s", message)
+}
+
+// identity is what says which object it is. Fields of the wrong type are
+// taken as they are written; decoding reports them.
+type identity struct {
+	apiVersion, kind, namespace, name string
+}
+
+// identify reads an object's identity; what it lacks comes from the list that
+// it is in.
+func identify(raw []byte, list identity) identity {
+	var o struct {
+		APIVersion json.RawMessage `json:"apiVersion"`
+		Kind       json.RawMessage `json:"kind"`
+		Metadata   json.RawMessage `json:"metadata"`
+	}
+	var meta struct {
+		Namespace json.RawMessage `json:"namespace"`
+		Name      json.RawMessage `json:"name"`
+	}
+	// What does not decode stays empty.
+	_, _ = kjson.UnmarshalStrict(raw, &o)
+	_, _ = kjson.UnmarshalStrict(o.Metadata, &meta)
+	id := identity{text(o.APIVersion), text(o.Kind), text(meta.Namespace), text(meta.Name)}
+	if id.apiVersion == "" {
+		id.apiVersion = list.apiVersion
+	}
+	if id.kind == "" {
+		id.kind = list.kind
+	}
+	return id
+}
+
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
+}
+
+// maxDepth bounds lists in lists.
+const maxDepth = 8
+
+// value decodes an object, or the items of a list.
+func (d *decoder) value(raw []byte, n *yaml.Node, list identity, depth int) {
+	if n.Kind != yaml.MappingNode || depth > maxDepth {
+		d.lost(n.Line, "expected an object, with apiVersion and kind")
 		return
 	}
-	kind := field(n, "kind")
-	if strings.HasSuffix(kind, "List") {
-		items := child(n, "items")
-		if items == nil || items.Kind != yaml.SequenceNode {
-			d.problem(n.Line+offset, kind, "a list without items")
-			return
-		}
-		for _, item := range items.Content {
-			if strings.TrimSuffix(kind, "List") != "" {
-				inherit(item, "apiVersion", field(n, "apiVersion"))
-				inherit(item, "kind", strings.TrimSuffix(kind, "List"))
-			}
-			d.node(item, offset)
-		}
+	id := identify(raw, list)
+	item, isList := strings.CutSuffix(id.kind, "List")
+	if !isList {
+		d.object(raw, n, id)
 		return
 	}
-	d.object(n, offset)
+	var o struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if _, err := kjson.UnmarshalStrict(raw, &o); err != nil {
+		d.lost(lineOf(n, keys("items")), "items of %s: must be a list", id.kind)
+		return
+	}
+	items := child(n, "items")
+	if items == nil {
+		d.lost(n.Line, "a %s without items", id.kind)
+		return
+	}
+	from := identity{}
+	if item != "" {
+		from = identity{apiVersion: id.apiVersion, kind: item}
+	}
+	for i, raw := range o.Items {
+		at := items
+		if i < len(items.Content) {
+			at = target(items.Content[i])
+		}
+		d.value(raw, at, from, depth+1)
+	}
 }
 
 // object decodes one object strictly.
-func (d *decoder) object(n *yaml.Node, offset int) {
-	line := n.Line + offset
-	apiVersion, kind := field(n, "apiVersion"), field(n, "kind")
-	meta := child(n, "metadata")
-	namespace, name := field(meta, "namespace"), field(meta, "name")
-	value, key := newObject(apiVersion, kind)
-	if value == nil {
-		d.problem(line, kind, "kind %q of apiVersion %q is not one that the router reads", kind, apiVersion)
+func (d *decoder) object(raw []byte, n *yaml.Node, id identity) {
+	kind, message := findKind(id.apiVersion, id.kind)
+	problem := Problem{Line: n.Line, Kind: source.Kind(id.kind), Namespace: id.namespace, Name: id.name, Message: message}
+	if kind == nil {
+		if message != "" {
+			d.problems = append(d.problems, problem)
+			d.unknown = true
+		}
 		return
 	}
-	key.Name = name
-	if key.Namespace != "" || key.Kind != source.KindNamespace && key.Kind != source.KindIngressClass {
-		key.Namespace = namespace
+	key := source.Key{Kind: kind.kind, Name: id.name}
+	if kind.namespaced {
+		key.Namespace = id.namespace
 		if key.Namespace == "" {
 			key.Namespace = metav1.NamespaceDefault
 		}
 	}
-	label := kind + " " + strings.TrimPrefix(key.Namespace+"/"+name, "/")
-	if name == "" {
-		d.problem(line, kind, "metadata.name is missing")
+	problem.Namespace = key.Namespace
+	if id.name == "" {
+		problem.Line, problem.Message = lineOf(n, keys("metadata")), "metadata.name is missing"
+		d.problems = append(d.problems, problem)
 		d.unknown = true
 		return
 	}
-	reject := func(line int, format string, args ...any) {
-		d.problem(line, label, format, args...)
+	value, findings := decodeObject(raw, n, kind)
+	for _, f := range findings {
+		problem.Line, problem.Message = f.line, f.message
+		d.problems = append(d.problems, problem)
 		d.broken[key] = true
 	}
-	if dup := duplicate(n, ""); dup != nil {
-		reject(dup.line+offset, "field %q is given twice", dup.path)
+	if len(findings) > 0 {
 		return
 	}
-	var raw any
-	if err := n.Decode(&raw); err != nil {
-		reject(line, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+	complete(key, value)
+	refusals := validate(key, value)
+	for _, r := range refusals {
+		problem.Line, problem.Message = lineOf(n, r.path), r.path.String()+": "+r.message
+		d.problems = append(d.problems, problem)
+		d.broken[key] = true
+	}
+	if len(refusals) > 0 {
 		return
 	}
-	text, err := json.Marshal(raw)
+	digest := digestOf(value)
+	value.SetResourceVersion(digest)
+	d.objects = append(d.objects, object{key: key, value: value, line: n.Line, digest: digest})
+}
+
+// finding is something wrong on a line of a document.
+type finding struct {
+	line    int
+	message string
+}
+
+// decodeObject decodes the fields of an object.
+func decodeObject(raw []byte, n *yaml.Node, kind *readKind) (metav1.Object, []finding) {
+	var findings []finding
+	for _, dup := range duplicates(n, nil, nil) {
+		findings = append(findings, finding{dup.line, fmt.Sprintf("field %q is given twice", dup.path)})
+	}
+	value := kind.empty()
+	strict, err := kjson.UnmarshalStrict(raw, value, kjson.DisallowUnknownFields)
 	if err != nil {
-		reject(line, "keys that are not strings")
-		return
-	}
-	strict, err := kjson.UnmarshalStrict(text, value)
-	if err != nil {
-		reject(lineOf(n, typeErrorField(err))+offset, "%s", strings.TrimPrefix(err.Error(), "json: "))
-		return
-	}
-	if len(strict) > 0 {
-		for _, e := range strict {
-			reject(lineOf(n, strictField(e))+offset, "%s", e)
+		p, message := explain(raw, kind.empty, err)
+		if len(p) > 0 {
+			message = p.String() + ": " + message
 		}
-		return
+		return nil, append(findings, finding{lineOf(n, p), message})
+	}
+	for _, e := range strict {
+		line := n.Line
+		var at kjson.FieldError
+		if errors.As(e, &at) {
+			line = lineOf(n, parsePath(n, at.FieldPath()))
+		}
+		findings = append(findings, finding{line, e.Error()})
+	}
+	return value, findings
+}
+
+// digestOf identifies an object's content.
+func digestOf(o metav1.Object) string {
+	o.SetResourceVersion("")
+	text, err := json.Marshal(o)
+	if err != nil {
+		// It was made of JSON: only a type of ours that cannot be marshalled
+		// gets here, and decodeDocument reports that.
+		panic(err)
 	}
 	sum := sha256.Sum256(text)
-	o := object{key: key, value: value, file: d.file, line: line, digest: hex.EncodeToString(sum[:8])}
-	complete(o)
-	d.objects = append(d.objects, o)
-}
-
-// newObject is an empty object of a kind that the router reads.
-func newObject(apiVersion, kind string) (metav1.Object, source.Key) {
-	key := source.Key{Kind: source.Kind(kind)}
-	switch apiVersion + " " + kind {
-	case "route.openshift.io/v1 Route", "v1 Route": // v1 is the form of the first releases.
-		return &routev1.Route{}, key
-	case "v1 Service":
-		return &corev1.Service{}, key
-	case "v1 Endpoints":
-		return &corev1.Endpoints{}, key //nolint:staticcheck // old manifests have them
-	case "v1 Secret":
-		return &corev1.Secret{}, key
-	case "v1 ConfigMap":
-		return &corev1.ConfigMap{}, key
-	case "v1 Namespace":
-		return &corev1.Namespace{}, key
-	case "discovery.k8s.io/v1 EndpointSlice":
-		return &discoveryv1.EndpointSlice{}, key
-	case "networking.k8s.io/v1 Ingress":
-		return &networkingv1.Ingress{}, key
-	case "networking.k8s.io/v1 IngressClass":
-		return &networkingv1.IngressClass{}, key
-	}
-	return nil, key
-}
-
-// complete fills in what an API server would.
-func complete(o object) {
-	m := o.value
-	m.SetNamespace(o.key.Namespace)
-	m.SetResourceVersion(o.digest)
-	if m.GetUID() == "" {
-		// Claims fall back on the UID where ages are equal: the same on every run.
-		sum := sha256.Sum256([]byte(string(o.key.Kind) + "/" + o.key.Namespace + "/" + o.key.Name))
-		m.SetUID(types.UID(hex.EncodeToString(sum[:16])))
-	}
-	switch v := o.value.(type) {
-	case *routev1.Route:
-		completeRoute(v)
-	case *corev1.Service:
-		for i := range v.Spec.Ports {
-			p := &v.Spec.Ports[i]
-			if p.Protocol == "" {
-				p.Protocol = corev1.ProtocolTCP
-			}
-			if p.TargetPort.IntVal == 0 && p.TargetPort.StrVal == "" {
-				p.TargetPort.IntVal = p.Port
-			}
-		}
-	case *discoveryv1.EndpointSlice:
-		tcp := corev1.ProtocolTCP
-		for i := range v.Ports {
-			if v.Ports[i].Protocol == nil {
-				v.Ports[i].Protocol = &tcp
-			}
-		}
-	case *corev1.Endpoints: //nolint:staticcheck // old manifests have them
-		for i := range v.Subsets {
-			for j := range v.Subsets[i].Ports {
-				if p := &v.Subsets[i].Ports[j]; p.Protocol == "" {
-					p.Protocol = corev1.ProtocolTCP
-				}
-			}
-		}
-	case *corev1.Secret:
-		for k, text := range v.StringData {
-			if v.Data == nil {
-				v.Data = map[string][]byte{}
-			}
-			v.Data[k] = []byte(text)
-		}
-		v.StringData = nil
-	}
-}
-
-// defaultWeight is the weight that the API server gives a target without one.
-const defaultWeight = 100
-
-func completeRoute(r *routev1.Route) {
-	target := func(t *routev1.RouteTargetReference) {
-		if t.Kind == "" {
-			t.Kind = "Service"
-		}
-		if t.Weight == nil {
-			w := int32(defaultWeight)
-			t.Weight = &w
-		}
-	}
-	target(&r.Spec.To)
-	for i := range r.Spec.AlternateBackends {
-		target(&r.Spec.AlternateBackends[i])
-	}
-	if r.Spec.WildcardPolicy == "" {
-		r.Spec.WildcardPolicy = routev1.WildcardPolicyNone
-	}
+	return hex.EncodeToString(sum[:8])
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"router/pkg/source"
 )
@@ -26,10 +23,36 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// The rhythm of reading.
+const (
+	// quiet is how long the files must be still before they are read again:
+	// editors replace files in several steps.
+	quiet = 50 * time.Millisecond
+	// latest is how long after the first event they are read, still or not.
+	latest = 500 * time.Millisecond
+	// poll is the time between looks that no event asks for. It finds what
+	// the system does not tell, as on network file systems.
+	poll = 10 * time.Second
+	// grace is how long an emptied file counts as it was: a command with its
+	// output redirected empties the file when it starts and writes when it is
+	// done.
+	grace = 2 * time.Second
+	// maxListings is how often in a row the directory is listed at most.
+	maxListings = 5
+)
+
 // Source follows a directory of manifests.
 type Source struct {
-	opts   Options
+	opts  Options
+	grace time.Duration
+
+	// files, by path, and what follows belong to Run.
+	files  map[string]*file
 	served map[source.Key]object
+	// found are the problems of the last reading of the directory.
+	found []Problem
+	// unwatched is whether some directory cannot be watched.
+	unwatched bool
 
 	mu       sync.Mutex
 	problems []Problem
@@ -37,12 +60,17 @@ type Source struct {
 
 // New checks that the directory can be read.
 func New(o Options) (*Source, error) {
-	if info, err := os.Stat(o.Dir); err != nil {
+	info, err := os.Stat(o.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("--manifests: %w", err)
-	} else if !info.IsDir() {
+	}
+	if !info.IsDir() {
 		return nil, fmt.Errorf("--manifests: %s is not a directory", o.Dir)
 	}
-	return &Source{opts: o, served: map[source.Key]object{}}, nil
+	if _, err := os.ReadDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("--manifests: %w", err)
+	}
+	return &Source{opts: o, grace: grace, files: map[string]*file{}, served: map[source.Key]object{}}, nil
 }
 
 // Problems are those of the last reading, by file and line. It may be called
@@ -53,126 +81,139 @@ func (s *Source) Problems() []Problem {
 	return slices.Clone(s.problems)
 }
 
-// quiet is how long the directory must be still before it is read again:
-// editors replace files in several steps.
-const quiet = 50 * time.Millisecond
-
-// Run reads the directory, then follows it until ctx ends.
+// Run reads the directory, then follows it until ctx ends. It is an error if
+// the directory cannot be read at first; later what was read last stays.
 func (s *Source) Run(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
+	w, err := newWatch()
 	if err != nil {
-		return fmt.Errorf("watching %s: %w", s.opts.Dir, err)
-	}
-	defer func() { _ = watcher.Close() }()
-	if err := s.read(watcher); err != nil {
 		return err
+	}
+	defer func() { _ = w.Close() }()
+	l, again, err := s.read(w, nil, true)
+	if err != nil {
+		return fmt.Errorf("--manifests: %w", err)
 	}
 	s.opts.Queue.MarkSynced()
 
-	timer := time.NewTimer(quiet)
-	timer.Stop()
+	timer := time.NewTimer(again)
+	if again == 0 {
+		timer.Stop()
+	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	// since is when the first event came that was not acted on, touched what
+	// such events named; everything is whether some may have been lost.
+	var since time.Time
+	touched, everything := map[string]bool{}, false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case event, ok := <-watcher.Events:
+		case event, ok := <-w.Events:
 			if !ok {
 				return errors.New("watching manifests: the watcher ended")
 			}
-			if event.Op != fsnotify.Chmod {
-				timer.Reset(quiet)
+			if !l.concerns(event) {
+				continue
 			}
-		case err := <-watcher.Errors:
-			// Events may have been lost; reading again finds what they said.
-			s.opts.Logger.Warn("watching manifests", "error", err)
-			timer.Reset(quiet)
+			touched[filepath.Clean(event.Name)] = true
+		case err, ok := <-w.Errors:
+			if !ok {
+				return errors.New("watching manifests: the watcher ended")
+			}
+			s.opts.Logger.Warn("watching manifests; all are read again", "error", err)
+			everything = true
+		case <-ticker.C:
+			timer.Reset(0)
+			continue
 		case <-timer.C:
-			if err := s.read(watcher); err != nil {
-				s.opts.Logger.Error("reading manifests; what was read before stays", "error", err)
+			if l, again, err = s.read(w, touched, everything); again > 0 {
+				timer.Reset(again)
 			}
+			// An error has been reported; then it is all to be read.
+			since, everything = time.Time{}, err != nil
+			clear(touched)
+			continue
 		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		timer.Reset(min(quiet, max(0, latest-time.Since(since))))
 	}
 }
 
-// read reads the whole directory and pushes what differs from before.
-func (s *Source) read(watcher *fsnotify.Watcher) error {
-	files, err := s.files(watcher)
+// read reads what changed and pushes what differs from before. The files of
+// touched are read even if they look as before; again is the time after which
+// it must be called once more, 0 for none.
+func (s *Source) read(w *watch, touched map[string]bool, everything bool) (l *listing, again time.Duration, err error) {
+	// A directory is listed once more after it is watched, so that nothing
+	// happens between the two unseen. Directories that come and go all the
+	// time end in the next look.
+	for added, i := true, 0; added && i < maxListings; i++ {
+		var failed error
+		l, err = list(s.opts.Dir)
+		added, failed = w.follow(l)
+		if failed != nil && !s.unwatched {
+			s.opts.Logger.Warn("some manifests cannot be watched; changes are found by looking", "interval", poll, "error", failed)
+		}
+		s.unwatched = failed != nil
+	}
 	if err != nil {
-		return err
+		s.report(append([]Problem{{File: s.opts.Dir, Line: 1, Message: cause(err) + "; what was read last is served"}}, s.found...))
+		return l, 0, err
+	}
+
+	now := time.Now()
+	files := make(map[string]*file, len(l.files))
+	for _, at := range l.files {
+		f := s.files[at.path]
+		if f == nil {
+			f = &file{path: at.path}
+		}
+		files[at.path] = f
+		if everything || touched[at.real] || !f.unchanged(at.info) {
+			if then := f.read(at, now, s.grace); then > 0 && (again == 0 || then < again) {
+				again = then
+			}
+		}
+	}
+	for path, f := range s.files {
+		if files[path] == nil && l.isUnread(path) {
+			files[path] = f
+		}
+	}
+	s.files = files
+	s.serve(l.problems)
+	return l, again, nil
+}
+
+// serve works out what the files say together: of several definitions the
+// first in the order of paths counts. It adds to the problems.
+func (s *Source) serve(problems []Problem) {
+	type place struct {
+		file string
+		line int
 	}
 	now := map[source.Key]object{}
-	var problems []Problem
-	broken := map[source.Key]bool{}
-	unknown := map[string]bool{}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // Gone since it was listed.
-		}
-		if err != nil {
-			problems = append(problems, Problem{File: file, Line: 1, Message: err.Error()})
-			unknown[file] = true
-			continue
-		}
-		d := decodeFile(file, content)
-		problems = append(problems, d.problems...)
-		for key := range d.broken {
-			broken[key] = true
-		}
-		unknown[file] = d.unknown
-		for _, o := range d.objects {
-			if first, taken := now[o.key]; taken {
-				problems = append(problems, Problem{File: o.file, Line: o.line, Object: label(o.key),
-					Message: fmt.Sprintf("defined before, at %s:%d; that one is used", first.file, first.line)})
+	places := map[source.Key]place{}
+	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		f := s.files[path]
+		problems = append(problems, f.problems...)
+		for _, o := range f.objects {
+			if first, taken := places[o.key]; taken {
+				problems = append(problems, Problem{
+					File: f.path, Line: o.line, Kind: o.key.Kind, Namespace: o.key.Namespace, Name: o.key.Name,
+					Message: fmt.Sprintf("defined before, at %s:%d; that one counts", first.file, first.line),
+				})
 				continue
 			}
-			now[o.key] = o
-		}
-	}
-	// What cannot be read stays as it was read last.
-	for key, o := range s.served {
-		if _, there := now[key]; !there && (broken[key] || unknown[o.file]) {
-			now[key] = o
+			now[o.key], places[o.key] = o, place{f.path, o.line}
 		}
 	}
 	s.push(now)
+	slices.SortFunc(problems, compareProblems)
+	s.found = problems
 	s.report(problems)
-	return nil
-}
-
-func label(k source.Key) string {
-	return string(k.Kind) + " " + strings.TrimPrefix(k.Namespace+"/"+k.Name, "/")
-}
-
-// files lists the manifests, sorted, and watches every directory.
-func (s *Source) files(watcher *fsnotify.Watcher) ([]string, error) {
-	var files []string
-	err := filepath.WalkDir(s.opts.Dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			if path != s.opts.Dir && errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			return err
-		}
-		hidden := path != s.opts.Dir && strings.HasPrefix(entry.Name(), ".")
-		if entry.IsDir() {
-			if hidden {
-				return fs.SkipDir
-			}
-			return watcher.Add(path)
-		}
-		switch filepath.Ext(path) {
-		case ".yaml", ".yml", ".json":
-			if !hidden {
-				files = append(files, path)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("--manifests: %w", err)
-	}
-	return files, nil
 }
 
 // push sends the differences between what is served and now.
@@ -188,20 +229,24 @@ func (s *Source) push(now map[source.Key]object) {
 			changes = append(changes, source.Change{Key: key})
 		}
 	}
-	slices.SortFunc(changes, func(a, b source.Change) int { return strings.Compare(label(a.Key), label(b.Key)) })
+	slices.SortFunc(changes, func(a, b source.Change) int { return a.Key.Compare(b.Key) })
 	s.served = now
 	s.opts.Queue.Push(changes...)
 }
 
 // report logs the problems that were not there before.
 func (s *Source) report(problems []Problem) {
-	s.mu.Lock()
-	before := s.problems
-	s.problems = problems
-	s.mu.Unlock()
+	known := map[Problem]bool{}
+	for _, p := range s.Problems() {
+		known[p] = true
+	}
 	for _, p := range problems {
-		if !slices.Contains(before, p) {
-			s.opts.Logger.Warn("manifest is not served", "file", p.File, "line", p.Line, "object", p.Object, "message", p.Message)
+		if !known[p] {
+			s.opts.Logger.Warn("a manifest has a problem", "file", p.File, "line", p.Line,
+				"kind", p.Kind, "namespace", p.Namespace, "name", p.Name, "message", p.Message)
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems = problems
 }

@@ -1,0 +1,142 @@
+package manifests
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"router/pkg/source"
+)
+
+// file is a manifest and what was read from it.
+type file struct {
+	path string
+	// info is of the moment before it was read, nil where it is to be read
+	// again in any case.
+	info fs.FileInfo
+	// documents are those of the last reading, by the hash of their text: one
+	// that did not change is not decoded again, however large the file.
+	documents map[[sha256.Size]byte]decoded
+	// objects are what the file counts for, in their order: what it holds, and
+	// of what cannot be decoded the last version that could.
+	objects  []object
+	stale    map[source.Key]bool
+	problems []Problem
+	// emptied is when the file was found empty; zero while it is not.
+	emptied time.Time
+}
+
+// maxFile is the size of the largest file that is read, in bytes.
+const maxFile = 64 << 20
+
+// unchanged reports whether a file is as it was when it was last read.
+func (f *file) unchanged(info fs.FileInfo) bool {
+	return f.info != nil && os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime())
+}
+
+// read takes in what the file holds now. A file that was emptied is taken
+// for one that is about to be written, for as long as grace; then is the time
+// until it must be looked at again, 0 for no such time.
+func (f *file) read(at listed, now time.Time, grace time.Duration) (then time.Duration) {
+	content, err := readFile(at)
+	if err != nil {
+		f.info = nil
+		f.keep(decoded{unknown: true, problems: []Problem{{Line: 1, Message: cause(err)}}})
+		return 0
+	}
+	if len(content) == 0 && len(f.objects) > 0 {
+		if f.emptied.IsZero() {
+			f.emptied = now
+		}
+		if left := grace - now.Sub(f.emptied); left > 0 {
+			f.info = nil
+			return left
+		}
+	}
+	f.emptied = time.Time{}
+	f.info = at.info
+	f.keep(f.decode(content))
+	return 0
+}
+
+// readFile reads a regular file: opening anything else could wait for ever.
+func readFile(at listed) ([]byte, error) {
+	if !at.info.Mode().IsRegular() {
+		return nil, fmt.Errorf("not a regular file")
+	}
+	in, err := os.Open(at.real)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // cause words it
+	}
+	defer func() { _ = in.Close() }()
+	content, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = fmt.Errorf("larger than %d MiB", maxFile>>20)
+	}
+	return content, err
+}
+
+// decode decodes the documents that are not known from the reading before.
+func (f *file) decode(content []byte) decoded {
+	docs, problem := splitFile(f.path, content)
+	all := decoded{broken: map[source.Key]bool{}}
+	known := make(map[[sha256.Size]byte]decoded, len(docs))
+	for _, doc := range docs {
+		hash := sha256.Sum256(doc.text)
+		part, ok := f.documents[hash]
+		if !ok {
+			if part, ok = known[hash]; !ok {
+				part = decodeDocument(doc)
+			}
+		}
+		known[hash] = part
+		for _, o := range part.objects {
+			o.line += doc.line - 1
+			all.objects = append(all.objects, o)
+		}
+		for _, p := range part.problems {
+			p.Line += doc.line - 1
+			all.problems = append(all.problems, p)
+		}
+		for key := range part.broken {
+			all.broken[key] = true
+		}
+		all.unknown = all.unknown || part.unknown
+	}
+	if problem != nil {
+		all.problems, all.unknown = append(all.problems, *problem), true
+	}
+	f.documents = known
+	return all
+}
+
+// keep takes a reading in, with what it does not tell from the one before.
+func (f *file) keep(d decoded) {
+	there := make(map[source.Key]bool, len(d.objects))
+	for _, o := range d.objects {
+		there[o.key] = true
+	}
+	f.stale = map[source.Key]bool{}
+	for _, o := range f.objects {
+		if !there[o.key] && (d.unknown || d.broken[o.key]) {
+			d.objects = append(d.objects, o)
+			there[o.key], f.stale[o.key] = true, true
+		}
+	}
+	f.objects, f.problems = d.objects, nil
+	for _, p := range d.problems {
+		p.File = f.path
+		switch {
+		case f.stale[source.Key{Kind: p.Kind, Namespace: p.Namespace, Name: p.Name}]:
+			p.Message += "; it is served as it was before"
+		case p.Name == "" && len(f.stale) > 0:
+			p.Message += "; what is missing of the file is served as it was before"
+		}
+		f.problems = append(f.problems, p)
+	}
+	slices.SortFunc(f.problems, compareProblems)
+}

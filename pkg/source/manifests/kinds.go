@@ -1,0 +1,80 @@
+package manifests
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"router/pkg/source"
+)
+
+// readKind is a kind of object that is read.
+type readKind struct {
+	kind source.Kind
+	// versions are the apiVersions that are accepted, the usual one first.
+	versions   []string
+	namespaced bool
+	empty      func() metav1.Object
+}
+
+// readKinds are all of them. "v1" is the apiVersion of Route in the first
+// releases of the API.
+func readKinds() []readKind {
+	return []readKind{
+		{source.KindRoute, []string{"route.openshift.io/v1", "v1"}, true, func() metav1.Object { return &routev1.Route{} }},
+		{source.KindService, []string{"v1"}, true, func() metav1.Object { return &corev1.Service{} }},
+		{source.KindEndpointSlice, []string{"discovery.k8s.io/v1"}, true, func() metav1.Object { return &discoveryv1.EndpointSlice{} }},
+		{source.KindEndpoints, []string{"v1"}, true, func() metav1.Object { return &corev1.Endpoints{} }}, //nolint:staticcheck // old manifests have them
+		{source.KindSecret, []string{"v1"}, true, func() metav1.Object { return &corev1.Secret{} }},
+		{source.KindConfigMap, []string{"v1"}, true, func() metav1.Object { return &corev1.ConfigMap{} }},
+		{source.KindNamespace, []string{"v1"}, false, func() metav1.Object { return &corev1.Namespace{} }},
+		{source.KindIngress, []string{"networking.k8s.io/v1"}, true, func() metav1.Object { return &networkingv1.Ingress{} }},
+		{source.KindIngressClass, []string{"networking.k8s.io/v1"}, false, func() metav1.Object { return &networkingv1.IngressClass{} }},
+	}
+}
+
+// findKind returns the kind to decode as. Neither a kind nor a message means
+// that the object is somebody else's: directories of manifests also hold
+// deployments and custom resources. A message means that it is probably meant
+// for the router, but is not something that it reads.
+func findKind(apiVersion, kind string) (*readKind, string) {
+	if kind == "" {
+		return nil, "kind is missing"
+	}
+	if apiVersion == "" {
+		return nil, "apiVersion is missing"
+	}
+	group, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return nil, fmt.Sprintf("apiVersion %q is not of the form group/version", apiVersion)
+	}
+	switch group.Group {
+	case "", routev1.GroupName, discoveryv1.GroupName, networkingv1.GroupName, "extensions":
+	default:
+		return nil, ""
+	}
+	all := readKinds()
+	var names []string
+	for _, k := range all {
+		names = append(names, string(k.kind))
+		if string(k.kind) != kind {
+			continue
+		}
+		if slices.Contains(k.versions, apiVersion) {
+			return &k, ""
+		}
+		return nil, fmt.Sprintf("apiVersion %q of %s is not read; write %s", apiVersion, kind, k.versions[0])
+	}
+	if scheme.Scheme.Recognizes(group.WithKind(kind)) {
+		return nil, ""
+	}
+	return nil, fmt.Sprintf("there is no kind %q of apiVersion %s; those that are read are %s", kind, apiVersion, strings.Join(names, ", "))
+}
