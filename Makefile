@@ -33,7 +33,7 @@ etcd:
 
 .PHONY: haproxy-3.2
 haproxy-3.2: ## Unpacks Debian's newer HAProxy into build, beside the system's
-	@[ -x build/haproxy-3.2/haproxy ] || { $(APT) update -qq && ./hack/haproxy-3.2.sh; }
+	@[ -x build/haproxy-3.2/haproxy ] || { $(APT) update -qq && ./hack/haproxy-newer.sh 3.2 sid; }
 
 # The API server and its controllers, built from their module: minutes once.
 $(KUBE): test/kube/go.mod test/kube/go.sum

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
-# Unpacks Debian's newer HAProxy with the libraries that it needs into
-# build/haproxy-3.2, beside the system's own, and writes a wrapper that runs it
-# through its own loader. Nothing is installed.
+# haproxy-newer.sh VERSION SUITE unpacks a newer HAProxy of Debian's, with the
+# libraries that it needs, into build/haproxy-VERSION, beside the system's own,
+# and writes a wrapper that runs it through its own loader. Nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=$PWD/build/haproxy-3.2
-want=3.2
+want=$1
+suite=$2
+out=$PWD/build/haproxy-$want
 if [ -x "$out/haproxy" ] && "$out/haproxy" -v 2>/dev/null | grep -q "version $want"; then exit 0; fi
 
 rm -rf "$out" && mkdir -p "$out/apt/lists/partial" "$out/apt/cache/archives/partial" "$out/root"
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep '/debian/$' | sort -u | head -n 1)
 if [ -z "$mirror" ]; then echo "no Debian mirror is configured; run apt-get update first" >&2; exit 1; fi
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$out/apt/sources.list"
+for from in $(printf '%s\n' sid "$suite" | sort -u); do
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $from main"
+done >"$out/apt/sources.list"
 : >"$out/apt/status"
-apt=(apt-get -q -o Dir::Etc::sourcelist="$out/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+apt=(apt-get -q -t "$suite" -o Dir::Etc::sourcelist="$out/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
   -o Dir::State::lists="$out/apt/lists" -o Dir::State::status="$out/apt/status" -o Dir::Cache="$out/apt/cache"
   -o APT::Get::List-Cleanup=0 -o APT::Sandbox::User=root -o APT::Install-Recommends=0)
 "${apt[@]}" update
@@ -35,4 +38,4 @@ EOF
 chmod +x "$out/haproxy"
 rm -rf "$out/apt"
 "$out/haproxy" -v | head -n 1
-"$out/haproxy" -v | grep -q "version $want" || { echo "Debian's newer HAProxy is not version $want any more" >&2; exit 1; }
+"$out/haproxy" -v | grep -q "version $want" || { echo "the HAProxy of Debian's $suite is not version $want any more" >&2; exit 1; }
