@@ -79,10 +79,13 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
+	supervisor := haproxy.NewSupervisor(haproxy.SupervisorOptions{
+		MasterSocket: layout.MasterSocket, MaxAge: o.WorkerMaxAge, Logger: logger, Registry: registry, Now: time.Now,
+	})
 	server = stats.New(stats.Options{
 		User: o.StatsUser, Password: o.StatsPassword, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
 		Runtime: plane.Ask, ServerNames: plane.EndpointOf, ServerThreshold: o.MetricsServerThreshold,
-		Routes: c.Routes, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
+		Routes: c.Routes, Workers: supervisor.Old, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
 		ProbeURL: probeURL(o.Global.Listen), ProbeProxyProtocol: o.Global.Listen.AcceptProxy, TLS: serverTLS,
 	})
 
@@ -93,6 +96,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return feed(running) })
 	group.Go(func() error { return c.Run(running) })
+	group.Go(func() error { supervisor.Run(running); return nil })
 	group.Go(func() error { return server.Serve(running, listener) })
 	if writer != nil {
 		group.Go(func() error { writer.Run(running); return nil })

@@ -44,3 +44,15 @@ type Problem struct {
 	// the setting was to protect, because of the problem.
 	Blocks bool `json:"blocks,omitempty"`
 }
+
+// WorkerReport is one process that a reload replaced and that lives on for its
+// open connections: the body of GET /api/workers is a list of them.
+type WorkerReport struct {
+	PID int `json:"pid"`
+	// OldSeconds is the time since it was replaced.
+	OldSeconds float64 `json:"oldSeconds"`
+	// Connections are those that are open; -1 if the process does not answer.
+	Connections int `json:"connections"`
+	// Closing is whether they are being closed, because the worker is too old.
+	Closing bool `json:"closing,omitempty"`
+}

@@ -34,7 +34,7 @@ type Options struct {
 	DefaultCertificate                               model.Secret
 	DefaultCertificatePath, DefaultCertificateDir    string
 	DefaultDestinationCAPath                         string
-	Interval, GracefulShutdownDelay, ShutdownTimeout time.Duration
+	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 
 	ListenAddr, StatsUser                 string
 	StatsPort                             int

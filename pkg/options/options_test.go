@@ -39,7 +39,7 @@ var cases = map[string][2]string{
 	"capture-http-cookie": {"sid=:10", "sid"}, "http-header-name-case-adjustments": {"X-Foo", "X Foo"},
 	"set-delete-http-response-header": {"X-A:b:Set,Server:Delete", "X-A:b:Append"}, "set-delete-http-request-header": {"X-A:%25%5Breq.hdr%28host%29%5D:Set", "a:b:c:d"},
 	"log-max-length": {"2048", "x"}, "log-level": {"info", "x"}, "dont-log-null": {"true", "x"}, "http-ignore-probes": {"true", "x"},
-	"interval": {"1s", "10ms"}, "threads": {"4", "-1"}, "buf-size": {"65536", "1"}, "max-rewrite-size": {"4096", "x"}, "enable-compression": {"true", "x"},
+	"interval": {"1s", "10ms"}, "worker-max-age": {"1h", "-1s"}, "threads": {"4", "-1"}, "buf-size": {"65536", "1"}, "max-rewrite-size": {"4096", "x"}, "enable-compression": {"true", "x"},
 	"disable-http2": {"true", "x"}, "idle-close-on-response": {"false", "x"}, "haproxy-contstats": {"true", "x"}, "abort-on-close": {"true", "x"},
 	"graceful-shutdown-delay": {"0s", "x"}, "max-shutdown-timeout": {"5", "x"}, "stats-port": {"1937", "x"}, "metrics-server-threshold": {"0", "x"},
 	"verbosity": {"debug", "x"}, "message-format": {"json", "x"}, "ssl-min-version": {"TLSv1.3", "1.3"}, "ssl-max-version": {"TLSv1.3", "x"},

@@ -250,6 +250,7 @@ func haproxyRows() []Row {
 		text("working-dir", "ROUTER_WORKING_DIR", "/var/lib/haproxy", "Directory for HAProxy's files and sockets.", func(o *Options) *string { return &o.WorkingDir }),
 		text("template", "TEMPLATE_FILE", "", "Template file, or directory of *.tmpl files, whose definitions replace built-in ones.", func(o *Options) *string { return &o.Template }),
 		interval("interval", "RELOAD_INTERVAL", "5s", time.Second, "Least time between two reloads.", func(o *Options) *time.Duration { return &o.Interval }),
+		interval("worker-max-age", "ROUTER_WORKER_MAX_AGE", "0", 0, "How long an old process may keep connections after a reload; then they are closed, a few at a time over 30s. 0 for no bound.", func(o *Options) *time.Duration { return &o.WorkerMaxAge }),
 		integer("threads", "ROUTER_THREADS", 0, 0, 1024, "Threads of HAProxy; 0 for as many as there are CPUs.", func(o *Options) *int { return &o.Global.Threads }),
 		integer("buf-size", "ROUTER_BUF_SIZE", 32768, 16384, 1<<20, "Buffer for a message's headers, in bytes.", func(o *Options) *int { return &o.Global.BufferSize }),
 		integer("max-rewrite-size", "ROUTER_MAX_REWRITE_SIZE", 8192, 1024, 1<<19, "Part of it that is kept for added headers, in bytes.", func(o *Options) *int { return &o.Global.MaxRewrite }),

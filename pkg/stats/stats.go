@@ -43,6 +43,9 @@ type Options struct {
 	ServerThreshold int
 	// Routes reports all routes. Nil means that there are none.
 	Routes func(context.Context) ([]model.RouteReport, error)
+	// Workers reports the HAProxy workers that reloads replaced. Nil means that
+	// there are none.
+	Workers func() []model.WorkerReport
 	// Alive says, by an error, that only a restart helps the router. Nil means
 	// that it never does.
 	Alive func(context.Context) error
@@ -105,6 +108,7 @@ func New(o Options) *Server {
 		ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog,
 	}))
 	protect("/api/routes", http.HandlerFunc(s.routes))
+	protect("/api/workers", http.HandlerFunc(s.workers))
 	protect("/", s.page())
 	if !o.Password.IsEmpty() {
 		protect("/debug/pprof/", http.HandlerFunc(pprof.Index))
@@ -205,11 +209,24 @@ func (s *Server) routes(w http.ResponseWriter, r *http.Request) {
 			list[i].Servers = []model.ServerReport{}
 		}
 	}
+	s.json(w, list)
+}
+
+func (s *Server) workers(w http.ResponseWriter, _ *http.Request) {
+	list := []model.WorkerReport{}
+	if s.opts.Workers != nil {
+		list = append(list, s.opts.Workers()...)
+	}
+	s.json(w, list)
+}
+
+// json answers with a value.
+func (s *Server) json(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(list); err != nil {
-		s.opts.Logger.Debug("the list of routes was not read to its end", "error", err)
+	if err := encoder.Encode(value); err != nil {
+		s.opts.Logger.Debug("an answer was not read to its end", "error", err)
 	}
 }
