@@ -85,6 +85,8 @@ type DataPlane struct {
 	// doubt is whether the applied state may not be what is live, because
 	// something went wrong on the way to the socket.
 	doubt bool
+	// lookedInto is the last certificate or CA whose content was compared.
+	lookedInto string
 	// leaving are backends with servers whose last connections are awaited.
 	leaving map[string]bool
 

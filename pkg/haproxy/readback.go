@@ -2,6 +2,8 @@ package haproxy
 
 import (
 	"context"
+	"crypto/sha1" //nolint:gosec // HAProxy shows certificates by it
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -100,6 +102,20 @@ func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
 		}
 		if now := withLive(have, live[name]); !slices.Equal(now.Servers, have.Servers) {
 			return fmt.Errorf("%w: servers of %s", errDrift, name)
+		}
+	}
+	for path := range in.certs {
+		if want := d.applied.Certificates[path]; want != nil {
+			if same, err := holds(ctx, s, "show ssl cert "+path, want.PEM.Reveal()); err != nil || !same {
+				return errors.Join(err, fmt.Errorf("%w: certificate %s", errDrift, path))
+			}
+		}
+	}
+	for path := range in.cas {
+		if want, ok := d.applied.CAs[path]; ok {
+			if same, err := holds(ctx, s, "show ssl ca-file "+path, want); err != nil || !same {
+				return errors.Join(err, fmt.Errorf("%w: CA %s", errDrift, path))
+			}
 		}
 	}
 	return d.readBackEntries(ctx, s, in)
@@ -212,8 +228,13 @@ func (d *DataPlane) refresh(ctx context.Context) error {
 	return nil
 }
 
-// refreshCertificates notes the certificates that are not loaded. (Which
-// content a loaded one has is known from its commit.)
+// contentsPerRefresh is how many certificates and CAs a refresh looks into: to
+// look into all of 50,000 would keep HAProxy busy for seconds each time.
+const contentsPerRefresh = 200
+
+// refreshCertificates notes the certificates and CAs that are not loaded or
+// have another content. All are looked for; into some of them it looks, each
+// time the next ones.
 func (d *DataPlane) refreshCertificates(ctx context.Context, s *session, live *State) error {
 	answer, err := s.do(ctx, "show ssl cert")
 	if err != nil {
@@ -223,12 +244,77 @@ func (d *DataPlane) refreshCertificates(ctx context.Context, s *session, live *S
 	for line := range strings.Lines(answer) {
 		loaded[strings.TrimSpace(line)] = true
 	}
+	paths := make([]string, 0, len(live.Certificates)+len(live.CAs))
 	for path := range live.Certificates {
-		if !loaded[path] {
+		if loaded[path] {
+			paths = append(paths, path)
+		} else {
+			delete(live.Certificates, path)
+		}
+	}
+	paths = slices.AppendSeq(paths, maps.Keys(live.CAs))
+	slices.Sort(paths)
+	next, _ := slices.BinarySearch(paths, d.lookedInto)
+	for i := range min(len(paths), contentsPerRefresh) {
+		path := paths[(next+i)%len(paths)]
+		d.lookedInto = path + "\x00" // Behind this one the next begins.
+		if want, ok := live.CAs[path]; ok {
+			if same, err := holds(ctx, s, "show ssl ca-file "+path, want); err != nil {
+				return err
+			} else if !same {
+				delete(live.CAs, path)
+			}
+			continue
+		}
+		if same, err := holds(ctx, s, "show ssl cert "+path, live.Certificates[path].PEM.Reveal()); err != nil {
+			return err
+		} else if !same {
 			delete(live.Certificates, path)
 		}
 	}
 	return nil
+}
+
+// holds reports whether what a command shows are the certificates of a PEM
+// text. Of a certificate with its chain only the first is shown.
+func holds(ctx context.Context, s *session, command, text string) (bool, error) {
+	answer, err := s.do(ctx, command)
+	var refused *CommandError
+	if errors.As(err, &refused) {
+		return false, nil // It is not loaded.
+	}
+	if err != nil {
+		return false, err
+	}
+	wanted := map[string]bool{}
+	for _, print := range fingerprints(text) {
+		wanted[print] = true
+	}
+	shown := 0
+	for line := range strings.Lines(answer) {
+		if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
+			shown++
+			if !wanted[strings.TrimSpace(print)] {
+				return false, nil
+			}
+		}
+	}
+	return shown > 0, nil
+}
+
+// fingerprints are those of the certificates in a PEM text, in the form in
+// which HAProxy shows them.
+func fingerprints(text string) []string {
+	var prints []string
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return prints
+		}
+		if block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" || block.Type == "X509 CERTIFICATE" {
+			prints = append(prints, fmt.Sprintf("%X", sha1.Sum(block.Bytes))) //nolint:gosec // not for security
+		}
+	}
 }
 
 // refreshLists reads the allowlists.

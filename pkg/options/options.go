@@ -30,10 +30,10 @@ type Options struct {
 	Manifests  string
 	Kubernetes Kubernetes
 
-	WorkingDir, HAProxy, Template                    string
-	DefaultCertificate                               model.Secret
-	DefaultCertificatePath, DefaultCertificateDir    string
-	DefaultDestinationCAPath                         string
+	WorkingDir, HAProxy, Template                                  string
+	DefaultCertificate                                             model.Secret
+	DefaultCertificatePath, DefaultCertificateDir                  string
+	DefaultDestinationCAPath                                       string
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 
 	ListenAddr, StatsUser                 string

@@ -1,0 +1,112 @@
+package haproxy
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"router/pkg/model"
+	"router/test/haproxies"
+)
+
+// TestDriftIsRepaired changes a running HAProxy behind the router's back, in
+// every way that a change can be made, and has it verified.
+func TestDriftIsRepaired(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		d := newTestPlane(t, binary, nil)
+		w := newWorld(t, 1)
+		edge, secure := w.route(0, model.RouteKey{Namespace: "ns", Name: "edge"}), w.route(2, model.RouteKey{Namespace: "ns", Name: "secure"})
+		edge.Certificate, edge.Host, edge.Wildcard = &w.certs[0], "h0.test", false
+		for _, r := range []*model.Route{edge, secure} {
+			r.Backend.Servers = []model.Server{
+				{ID: "pod:a:s::127.0.1.1:9000", Address: "127.0.1.1", Port: 9000, Weight: 5, Check: true},
+				{ID: "pod:b:s::127.0.1.2:9000", Address: "127.0.1.2", Port: 9000, Weight: 6, Check: true},
+			}
+		}
+		edge.Backend.Allowlist = &model.Allowlist{Prefixes: prefixes("10.0.0.0/8")}
+		if _, err := d.Apply(t.Context(), model.Change{Upsert: []*model.Route{edge, secure}}); err != nil {
+			t.Fatal(err)
+		}
+		want := observed(t, d)
+		backend := d.backends[edge.Key]
+		servers := d.applied.Backends[backend].Servers
+		server := backend + "/" + servers[0].Name
+		table := d.files.Maps.HTTPS.String()
+		key := slices.Sorted(maps.Keys(d.applied.Tables[table]))[0]
+		cert := slices.Sorted(maps.Keys(d.applied.Certificates))[0]
+		ca := slices.Sorted(maps.Keys(d.applied.CAs))[0]
+		list := slices.Sorted(maps.Keys(d.applied.Lists))[0]
+		other := w.certs[1].Chain + w.certs[1].Key.Reveal()
+		tampers := map[string][]string{
+			"server in maintenance": {"set server " + server + " state maint"},
+			"weight":                {"set server " + server + " weight 77"},
+			"address":               {"set server " + server + " state maint", "set server " + server + " addr 127.0.1.9 port 9", "set server " + server + " state ready"},
+			"health checks":         {"disable health " + server},
+			"entry removed":         {"del map " + table + " " + escapeWord(key)},
+			"entry changed":         {"set map " + table + " " + escapeWord(key) + " _redirect"},
+			"entry added":           {"add map " + table + " evil.test/ " + backend},
+			"certificate":           {payload("set ssl cert "+cert, compactPEM(other)), "commit ssl cert " + cert},
+			"CA":                    {payload("set ssl ca-file "+ca, compactPEM(w.cas[1]+w.cas[0])), "commit ssl ca-file " + ca},
+			"allowlist":             {"add acl " + list + " 0.0.0.0/0"},
+		}
+		if w.cas[1] == secure.Backend.TLS.CA {
+			t.Fatal("the other CA is the same")
+		}
+		for _, name := range slices.Sorted(maps.Keys(tampers)) {
+			t.Run(name, func(t *testing.T) {
+				s, err := d.openSession(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.close()
+				for _, command := range tampers[name] {
+					if _, err := s.do(t.Context(), command); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if maps.Equal(observed(t, d), want) {
+					t.Fatal("the command changed nothing")
+				}
+				before := drifts(t, d)
+				o, err := d.Verify(t.Context())
+				if err != nil || o.Reloaded {
+					t.Fatalf("verifying: %+v, %v", o, err)
+				}
+				compare(t, name, observed(t, d), want)
+				if drifts(t, d) <= before {
+					t.Error("the drift was not counted")
+				}
+				if o, err = d.Verify(t.Context()); err != nil || o.Reloaded {
+					t.Fatalf("verifying again: %+v, %v", o, err)
+				}
+			})
+		}
+	})
+}
+
+func prefixes(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
+// drifts adds the counter up over its labels.
+func drifts(t *testing.T, d *DataPlane) (total float64) {
+	t.Helper()
+	metrics := make(chan prometheus.Metric, 100)
+	d.opts.Metrics.driftTotal.Collect(metrics)
+	close(metrics)
+	for m := range metrics {
+		var value dto.Metric
+		if err := m.Write(&value); err != nil {
+			t.Fatal(err)
+		}
+		total += value.GetCounter().GetValue()
+	}
+	return total
+}
