@@ -73,8 +73,10 @@ type DataPlane struct {
 	hostTexts map[template.HostKey]template.HostText
 	// passthrough counts the hosts whose TLS is not terminated.
 	passthrough int
-	frames      map[bool]string
-	desired     *State
+	// guarded is whether there are routes for any host, see Templates.Host.
+	guarded bool
+	frames  map[bool]string
+	desired *State
 	// quarantined are routes that HAProxy refused, until they change.
 	quarantined map[model.RouteKey]string
 
@@ -221,11 +223,17 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 
 // rehost works the lookup entries of the dirty hosts out anew.
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
+	if anyHost := len(d.hosts[template.HostKey{Host: model.AnyHost}]) > 0; anyHost != d.guarded {
+		d.guarded = anyHost
+		for host := range d.hosts {
+			dirty[host] = true
+		}
+	}
 	for host := range dirty {
 		old := d.hostTexts[host]
 		var now template.HostText
 		if members := d.hosts[host]; len(members) > 0 {
-			now = d.opts.Templates.Host(host, slices.Collect(maps.Values(members)))
+			now = d.opts.Templates.Host(host, slices.Collect(maps.Values(members)), d.guarded)
 			d.hostTexts[host] = now
 		} else {
 			delete(d.hosts, host)

@@ -150,8 +150,13 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 		Insecure:    []model.InsecurePolicy{model.InsecureNone, model.InsecureAllow, model.InsecureRedirect}[n(3)],
 		Backend:     model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: time.Hour},
 	}
-	if r.Termination == model.TerminationPassthrough {
+	switch {
+	case r.Termination == model.TerminationPassthrough:
 		r.Path, r.Host = "", fmt.Sprintf("pass%d.test", n(3))
+	case n(4) == 0:
+		r.Exact = true
+	case !r.Wildcard && n(5) == 0:
+		r.Host = model.AnyHost
 	}
 	if r.Termination == model.TerminationEdge && n(2) == 0 {
 		c := w.certs[n(3)]

@@ -28,11 +28,14 @@ type Layout struct {
 // Maps are the files of the lookup tables.
 type Maps struct {
 	HTTP, HTTPWildcard, HTTPS, HTTPSWildcard, SNI, SNIWildcard Path
+	// HTTPAny and HTTPSAny have the paths of model.AnyHost. Hosts has the
+	// hosts that are somebody's, as long as anybody asks for any host.
+	HTTPAny, HTTPSAny, Hosts Path
 }
 
 // All returns the maps in a fixed order.
 func (m Maps) All() []Path {
-	return []Path{m.HTTP, m.HTTPWildcard, m.HTTPS, m.HTTPSWildcard, m.SNI, m.SNIWildcard}
+	return []Path{m.HTTP, m.HTTPWildcard, m.HTTPS, m.HTTPSWildcard, m.SNI, m.SNIWildcard, m.HTTPAny, m.HTTPSAny, m.Hosts}
 }
 
 // NewLayout lays files out below the absolute directory dir. It refuses a
@@ -66,6 +69,9 @@ func NewLayout(dir string) (Layout, error) {
 			HTTPSWildcard: at("conf", "https-wildcard.map"),
 			SNI:           at("conf", "sni.map"),
 			SNIWildcard:   at("conf", "sni-wildcard.map"),
+			HTTPAny:       at("conf", "http-any.map"),
+			HTTPSAny:      at("conf", "https-any.map"),
+			Hosts:         at("conf", "hosts.map"),
 		},
 	}
 	for _, socket := range []Path{l.RuntimeSocket, l.MasterSocket, l.StatsSocket, l.SNISocket} {

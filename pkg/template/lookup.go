@@ -14,7 +14,8 @@ import (
 const (
 	// VerdictRedirect sends a plain HTTP request to https.
 	VerdictRedirect = "_redirect"
-	// VerdictNone hides a path that a broader route's redirect would take.
+	// VerdictNone hides a path that a broader route's redirect would take. In
+	// the table of hosts it is the value of all.
 	VerdictNone = "_none"
 	// VerdictDefault is, in the SNI map, a host that the default certificate serves.
 	VerdictDefault = "_default"
@@ -63,16 +64,22 @@ func NewCertificate(path string, c model.Certificate) Certificate {
 }
 
 // Host gives the lookup entries of the routes that share the host key. The
-// routes must be admitted, so that no two of them have the same path.
-func (t *Templates) Host(key HostKey, routes []*model.Route) HostText {
+// routes must be admitted, so that no two of them have the same path. guarded
+// is whether there are routes for model.AnyHost, from which the host is to be
+// kept: they take nothing from somebody's host, not even paths that it does
+// not serve.
+func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostText {
 	routes = slices.Clone(routes)
 	slices.SortFunc(routes, func(a, b *model.Route) int {
 		return cmp.Or(a.Created.Compare(b.Created), a.Key.Compare(b.Key))
 	})
 	m := t.files.Maps
-	httpMap, httpsMap, sniMap, filter := m.HTTP, m.HTTPS, m.SNI, key.Host
-	if key.Wildcard {
-		httpMap, httpsMap, sniMap, filter = m.HTTPWildcard, m.HTTPSWildcard, m.SNIWildcard, "*."+key.Host
+	httpMap, httpsMap, sniMap, host, filter, owned := m.HTTP, m.HTTPS, m.SNI, key.Host, key.Host, key.Host
+	switch {
+	case key.Wildcard:
+		httpMap, httpsMap, sniMap, filter, owned = m.HTTPWildcard, m.HTTPSWildcard, m.SNIWildcard, "*."+key.Host, key.Host+"*"
+	case key.Host == model.AnyHost:
+		httpMap, httpsMap, host, guarded = m.HTTPAny, m.HTTPSAny, "", false
 	}
 	var text HostText
 	add := func(table Path, key, value string) {
@@ -82,12 +89,12 @@ func (t *Templates) Host(key HostKey, routes []*model.Route) HostText {
 	plain, tls := paths{}, paths{}
 	sni := ""
 	for _, r := range routes {
-		plain.claim(r.Path, plainVerdict(r))
+		plain.claim(pathOf(r), plainVerdict(r))
 		switch r.Termination {
 		case model.TerminationPassthrough:
 			sni, text.Passthrough = BackendName(r), true
 		case model.TerminationEdge, model.TerminationReencrypt:
-			tls.claim(r.Path, BackendName(r))
+			tls.claim(pathOf(r), BackendName(r))
 			if sni == "" {
 				sni = VerdictDefault
 			}
@@ -98,13 +105,16 @@ func (t *Templates) Host(key HostKey, routes []*model.Route) HostText {
 		}
 	}
 	for path, value := range plain.resolveHidden().keys() {
-		add(httpMap, key.Host+path, value)
+		add(httpMap, host+path, value)
 	}
 	for path, value := range tls.keys() {
-		add(httpsMap, key.Host+path, value)
+		add(httpsMap, host+path, value)
 	}
-	if sni != "" {
-		add(sniMap, key.Host, sni)
+	if sni != "" && host != "" {
+		add(sniMap, host, sni)
+	}
+	if guarded {
+		add(m.Hosts, owned, VerdictNone)
 	}
 	slices.SortFunc(text.Entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Map, b.Map), cmp.Compare(a.Key, b.Key))
@@ -128,8 +138,20 @@ func plainVerdict(r *model.Route) string {
 	return hidden
 }
 
-// paths are the paths of one host and what they lead to.
+// paths are the paths of one host and what they lead to. An exact path ends
+// in exactEnd.
 type paths map[string]string
+
+// exactEnd stands for the end of a request's path, in which it cannot occur.
+const exactEnd = "?"
+
+// pathOf is what a route claims of its host.
+func pathOf(r *model.Route) string {
+	if r.Exact {
+		return r.Path + exactEnd
+	}
+	return r.Path
+}
 
 // claim gives a path to the first that asks.
 func (p paths) claim(path, value string) {
@@ -167,6 +189,12 @@ func (p paths) resolveHidden() paths {
 // broader yields the claimed paths that contain path, longest first.
 func (p paths) broader(path string) func(func(string) bool) {
 	return func(yield func(string) bool) {
+		if prefix, exact := strings.CutSuffix(path, exactEnd); exact {
+			if _, ok := p[prefix]; ok && !yield(prefix) {
+				return
+			}
+			path = prefix
+		}
 		for rest := strings.TrimSuffix(path, "/"); rest != ""; {
 			if rest != path {
 				if _, ok := p[rest]; ok && !yield(rest) {
@@ -188,17 +216,21 @@ func (p paths) broader(path string) func(func(string) bool) {
 }
 
 // keys turns paths into map keys: "/a" is found as "/a/" and as "/a?", where
-// "?" stands for the end of a request's path; "/a/" only below it.
+// "?" stands for the end of a request's path; "/a/" only below it. An exact
+// path has only the key of the end, which is the longest that a request can
+// match: it costs no lookup of its own, and wins over every prefix.
 func (p paths) keys() map[string]string {
 	keys := make(map[string]string, 2*len(p))
 	for path, value := range p {
 		switch {
 		case path == "":
 			keys["/"] = value
-		case strings.HasSuffix(path, "/"):
+		case strings.HasSuffix(path, "/"), strings.HasSuffix(path, exactEnd):
 			keys[path] = value
 		default:
-			keys[path+"?"] = value
+			if _, own := p[path+exactEnd]; !own {
+				keys[path+exactEnd] = value
+			}
 			if _, own := p[path+"/"]; !own {
 				keys[path+"/"] = value
 			}

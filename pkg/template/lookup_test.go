@@ -2,6 +2,7 @@ package template
 
 import (
 	"maps"
+	"path/filepath"
 	"testing"
 
 	"router/pkg/model"
@@ -35,6 +36,7 @@ func TestHostEntries(t *testing.T) {
 	)
 	cert := &model.Certificate{Chain: "C", Key: model.NewSecret("K")}
 	certID := NewCertificate("", *cert).ID
+	exact := func(r *model.Route) *model.Route { r.Exact = true; return r }
 	withCert := func(r *model.Route) *model.Route { r.Certificate = cert; return r }
 	tests := []struct {
 		name   string
@@ -49,6 +51,24 @@ func TestHostEntries(t *testing.T) {
 			map[string]string{"http h.test/x/": "be_http:ns:a"}},
 		{"with and without slash are two paths", []*model.Route{testRoute("a", "/x/", none, ""), testRoute("b", "/x", none, "")},
 			map[string]string{"http h.test/x/": "be_http:ns:a", "http h.test/x?": "be_http:ns:b"}},
+		{"an exact path has the key of its end", []*model.Route{exact(testRoute("a", "/x", none, ""))},
+			map[string]string{"http h.test/x?": "be_http:ns:a"}},
+		{"an exact path and a prefix share their name", []*model.Route{testRoute("b", "/x", none, ""), exact(testRoute("a", "/x", none, ""))},
+			map[string]string{"http h.test/x/": "be_http:ns:b", "http h.test/x?": "be_http:ns:a"}},
+		{"exact paths with and without slash are two", []*model.Route{exact(testRoute("a", "/x/", none, "")), exact(testRoute("b", "/x", none, ""))},
+			map[string]string{"http h.test/x/?": "be_http:ns:a", "http h.test/x?": "be_http:ns:b"}},
+		{"the exact root is not the whole host", []*model.Route{exact(testRoute("a", "/", none, "")), testRoute("b", "", none, "")},
+			map[string]string{"http h.test/?": "be_http:ns:a", "http h.test/": "be_http:ns:b"}},
+		{"an exact path that is hidden from plain HTTP is served by the prefix of its name",
+			[]*model.Route{testRoute("b", "/x", none, ""), exact(testRoute("a", "/x", edge, ""))},
+			map[string]string{"http h.test/x/": "be_http:ns:b", "http h.test/x?": "be_http:ns:b", "https h.test/x?": "be_edge_http:ns:a", "sni h.test": "_default"}},
+		{"the exact root that is hidden from plain HTTP is served by the whole host",
+			[]*model.Route{testRoute("b", "", none, ""), exact(testRoute("a", "/", edge, ""))},
+			map[string]string{"http h.test/": "be_http:ns:b", "http h.test/?": "be_http:ns:b", "https h.test/?": "be_edge_http:ns:a", "sni h.test": "_default"}},
+		{"no redirect of a broader route takes an exact path that is not about it",
+			[]*model.Route{testRoute("b", "/x/", edge, redirect), exact(testRoute("a", "/x/", edge, ""))},
+			map[string]string{"http h.test/x/": "_redirect", "http h.test/x/?": "_none",
+				"https h.test/x/": "be_edge_http:ns:b", "https h.test/x/?": "be_edge_http:ns:a", "sni h.test": "_default"}},
 		{"an edge route is not served in clear", []*model.Route{testRoute("a", "", edge, "")},
 			map[string]string{"https h.test/": "be_edge_http:ns:a", "sni h.test": "_default"}},
 		{"insecure Allow is served in clear", []*model.Route{testRoute("a", "", edge, allow)},
@@ -85,7 +105,7 @@ func TestHostEntries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := map[string]string{}
-			for _, e := range templates.Host(HostKey{Host: "h.test"}, tt.routes).Entries {
+			for _, e := range templates.Host(HostKey{Host: "h.test"}, tt.routes, false).Entries {
 				got[names[e.Map]+" "+e.Key] = e.Value
 			}
 			if !maps.Equal(got, tt.want) {
@@ -99,7 +119,7 @@ func TestWildcardHostsHaveTablesOfTheirOwn(t *testing.T) {
 	layout := testLayout(t)
 	r := testRoute("a", "", model.TerminationEdge, model.InsecureAllow)
 	r.Wildcard, r.Host, r.Certificate = true, "w.test", &model.Certificate{Chain: "C", Key: model.NewSecret("K")}
-	text := (&Templates{files: layout}).Host(HostKeyOf(r), []*model.Route{r})
+	text := (&Templates{files: layout}).Host(HostKeyOf(r), []*model.Route{r}, false)
 	for _, e := range text.Entries {
 		if e.Map != layout.Maps.HTTPWildcard.text && e.Map != layout.Maps.HTTPSWildcard.text && e.Map != layout.Maps.SNIWildcard.text {
 			t.Errorf("entry in %s", e.Map)
@@ -107,5 +127,42 @@ func TestWildcardHostsHaveTablesOfTheirOwn(t *testing.T) {
 	}
 	if text.Crt == nil || text.Crt.Filter != "*.w.test" {
 		t.Errorf("crt-list entry is %+v", text.Crt)
+	}
+}
+
+func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
+	layout := testLayout(t)
+	templates := &Templates{files: layout}
+	entries := func(r *model.Route, guarded bool) map[string]string {
+		got := map[string]string{}
+		for _, e := range templates.Host(HostKeyOf(r), []*model.Route{r}, guarded).Entries {
+			got[filepath.Base(e.Map)+" "+e.Key] = e.Value
+		}
+		return got
+	}
+	all := testRoute("a", "/x", model.TerminationEdge, model.InsecureRedirect)
+	all.Host = model.AnyHost
+	wild := testRoute("w", "", model.TerminationNone, "")
+	wild.Host, wild.Wildcard = "w.test", true
+	tests := []struct {
+		name    string
+		route   *model.Route
+		guarded bool
+		want    map[string]string
+	}{
+		{"any host", all, true, map[string]string{
+			"http-any.map /x/": "_redirect", "http-any.map /x?": "_redirect", "https-any.map /x/": "be_edge_http:ns:a", "https-any.map /x?": "be_edge_http:ns:a"}},
+		{"a host beside it", testRoute("b", "/y/", model.TerminationNone, ""), true, map[string]string{"http.map h.test/y/": "be_http:ns:b", "hosts.map h.test": "_none"}},
+		{"a host that only TLS serves", testRoute("b", "", model.TerminationEdge, ""), true, map[string]string{
+			"https.map h.test/": "be_edge_http:ns:b", "sni.map h.test": "_default", "hosts.map h.test": "_none"}},
+		{"a wildcard beside it", wild, true, map[string]string{"http-wildcard.map w.test/": "be_http:ns:w", "hosts.map w.test*": "_none"}},
+		{"a host without it", testRoute("b", "", model.TerminationNone, ""), false, map[string]string{"http.map h.test/": "be_http:ns:b"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := entries(tt.route, tt.guarded); !maps.Equal(got, tt.want) {
+				t.Errorf("got  %v\nwant %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -25,7 +25,7 @@ var requiredParts = [...]string{"global", "defaults", "frontends", "backend", "s
 // directory of *.tmpl files; "" for none. A definition in override replaces
 // the embedded one of the same name.
 func New(embedded fs.FS, override string, files Layout) (*Templates, error) {
-	root := template.New("conf").Option("missingkey=error").Funcs(template.FuncMap{"lookup": newLookup})
+	root := template.New("conf").Option("missingkey=error").Funcs(template.FuncMap{"lookup": newLookup, "anyHost": newAnyHost})
 	root, err := root.ParseFS(embedded, "*.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("parsing embedded templates: %w", err)
@@ -55,6 +55,11 @@ func New(embedded fs.FS, override string, files Layout) (*Templates, error) {
 type lookup struct{ Exact, Wildcard Path }
 
 func newLookup(exact, wildcard Path) lookup { return lookup{exact, wildcard} }
+
+// anyHost is the data of the part that looks a path of any host up.
+type anyHost struct{ Paths, Hosts Path }
+
+func newAnyHost(paths, hosts Path) anyHost { return anyHost{paths, hosts} }
 
 // Frame renders global, defaults and frontends.
 func (t *Templates) Frame(f Frame) (string, error) {
