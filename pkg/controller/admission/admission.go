@@ -32,8 +32,32 @@ type Options struct {
 	// names. Where it is nil, routes that name one are refused: they must not
 	// be served with a certificate that is not theirs.
 	ExternalCertificate func(*routev1.Route) External
+	// IngressPath says which path of an Ingress a route stands for, nil for a
+	// route that is an object of its own. Where the function is nil, all are.
+	IngressPath func(model.RouteKey) *IngressPath
 	// Now tells the time, for certificates that are past theirs.
 	Now func() time.Time
+}
+
+// IngressPath is what the rule has to know of a path of an Ingress, beside the
+// route that it is handled as.
+type IngressPath struct {
+	// Ingress is the name of the object, which is what users know.
+	Ingress string
+	// Exact claims the path alone, and nothing below it.
+	Exact bool
+	// Invalid says why the path cannot be served, "" if it can. Problems do
+	// not keep it from being served.
+	Invalid  string
+	Problems []model.Problem
+}
+
+// ingressPath is never nil for a route of an Ingress.
+func (o *Options) ingressPath(k model.RouteKey) *IngressPath {
+	if o.IngressPath == nil {
+		return nil
+	}
+	return o.IngressPath(k)
 }
 
 // External is what became of a route's external certificate.
@@ -78,8 +102,9 @@ type Verdict struct {
 	// the domain below which it serves. FullHost is as it is shown to people:
 	// spec.host, or what the naming rules make of it.
 	Host, FullHost string
-	// Path is "" for the whole host.
+	// Path is "" for the whole host. Exact is whether nothing below it is meant.
 	Path     string
+	Exact    bool
 	Wildcard bool
 	// Certificate and DestinationCA are the checked contents of spec.tls; they
 	// are set for admitted routes only.
@@ -92,7 +117,7 @@ type Verdict struct {
 // Equal reports whether two verdicts say the same.
 func (v Verdict) Equal(o Verdict) bool {
 	return v.Admitted == o.Admitted && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
-		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
+		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Exact == o.Exact && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
 		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
 		slices.Equal(v.Problems, o.Problems)
 }

@@ -15,10 +15,13 @@ type claim struct {
 	key     model.RouteKey
 	created time.Time
 	uid     string
+	// kind and name are what users call the object: a route or an ingress.
+	kind, name string
 	// host is the name, or the domain of a wildcard claim.
 	host        string
 	wildcard    bool
 	path        string
+	exact       bool
 	tls         bool
 	passthrough bool
 	// verdict is what the route gets if nobody is in its way; holds is whether
@@ -37,7 +40,7 @@ func older(a, b *claim) int {
 // same reports whether two claims of one route are the same in everything that
 // matters to this package.
 func (c *claim) same(o *claim) bool {
-	return older(c, o) == 0 && c.host == o.host && c.wildcard == o.wildcard && c.path == o.path &&
+	return older(c, o) == 0 && c.host == o.host && c.wildcard == o.wildcard && c.area() == o.area() &&
 		c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
 }
 
@@ -45,18 +48,22 @@ func (c *claim) same(o *claim) bool {
 // route gave, nil if there was none: what has not changed since is not checked
 // again.
 func examine(r *routev1.Route, before *claim, o *Options) *claim {
-	c := &claim{key: model.RouteKey{Namespace: r.Namespace, Name: r.Name}, created: r.CreationTimestamp.Time, uid: string(r.UID)}
+	c := &claim{key: keyOf(r), created: r.CreationTimestamp.Time, uid: string(r.UID), kind: "route", name: r.Name}
 	v := &c.verdict
-	v.FullHost = o.Naming.host(r)
+	part := o.ingressPath(c.key)
+	if part != nil {
+		c.kind, c.name, c.exact = "ingress", part.Ingress, part.Exact
+	}
+	v.FullHost = o.Naming.host(r, c.name)
 	c.host, c.wildcard = v.FullHost, r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
 	if c.wildcard {
 		c.host = domain(v.FullHost)
 	}
-	if c.path = r.Spec.Path; c.path == "/" {
+	if c.path = r.Spec.Path; c.path == "/" && !c.exact {
 		c.path = ""
 	}
-	v.Host, v.Wildcard, v.Path = c.host, c.wildcard, c.path
-	if v.Reason, v.Message = o.admitHost(r, v.FullHost); v.Reason != "" {
+	v.Host, v.Wildcard, v.Path, v.Exact = c.host, c.wildcard, c.path, c.exact
+	if v.Reason, v.Message = o.admitHost(r, v.FullHost, part != nil); v.Reason != "" {
 		return c
 	}
 	// From here on the route has its host, even if it cannot be served: a
@@ -69,12 +76,17 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 		failures = append(failures, passthroughPath(c.path))
 	}
 	v.Problems = pathProblems(c.path)
+	if part != nil {
+		v.Problems = append(v.Problems, part.Problems...)
+	}
 	if c.tls {
 		c.checked = checkTLS(r, before, o)
 		failures = append(failures, c.checked.failures...)
 		v.Problems = append(v.Problems, c.checked.problems...)
 	}
 	switch err := failures.ToAggregate(); {
+	case part != nil && part.Invalid != "":
+		v.Reason, v.Message = ExtendedValidationFailed, part.Invalid
 	case c.checked.external.Reason != "" && c.checked.external.Certificate == "":
 		v.Reason, v.Message = c.checked.external.Reason, c.checked.external.Message
 	case err != nil:
@@ -92,8 +104,16 @@ func conflict(h, c *claim, o *Options) bool {
 	if h.wildcard != c.wildcard {
 		return foreign && (h.wildcard && domain(c.host) == h.host || c.wildcard && domain(h.host) == c.host)
 	}
-	return h.host == c.host && (foreign || h.path == c.path || bothTLS(h, c))
+	return h.host == c.host && (foreign || h.area() == c.area() || bothTLS(h, c))
 }
+
+// area is what a claim wants of its host.
+type area struct {
+	path  string
+	exact bool
+}
+
+func (c *claim) area() area { return area{c.path, c.exact} }
 
 // bothTLS reports whether two routes want the TLS of one host and one of them
 // without the router looking into it.
@@ -106,7 +126,7 @@ func (c *claim) lost(winner *claim) Verdict {
 	v := c.verdict
 	return Verdict{
 		Reason: HostAlreadyClaimed, Message: c.why(winner), Winner: winner.key,
-		Host: v.Host, FullHost: v.FullHost, Path: v.Path, Wildcard: v.Wildcard,
+		Host: v.Host, FullHost: v.FullHost, Path: v.Path, Exact: v.Exact, Wildcard: v.Wildcard,
 	}
 }
 
@@ -115,25 +135,30 @@ func (c *claim) lost(winner *claim) Verdict {
 // whom to talk to.
 func (c *claim) why(winner *claim) string {
 	host := winner.verdict.FullHost
+	called := model.RouteKey{Namespace: winner.key.Namespace, Name: winner.name}.String()
 	var m string
 	switch {
 	case winner.wildcard && !c.wildcard:
-		return "wildcard route " + winner.key.String() + " has host *." + winner.host + ", blocking " + c.host
+		return "wildcard " + winner.kind + " " + called + " has host *." + winner.host + ", blocking " + c.host
 	case c.wildcard && !winner.wildcard:
-		return "route " + winner.key.String() + " has host " + host + ", blocking *." + c.host
+		return winner.kind + " " + called + " has host " + host + ", blocking *." + c.host
 	}
 	if winner.wildcard {
 		host = "*." + winner.host
 	}
 	if winner.key.Namespace == c.key.Namespace {
-		m = "route " + winner.key.Name + " already exposes " + host + winner.path + " and is older"
+		m = winner.kind + " " + winner.name + " already exposes " + host + winner.path + " and is older"
 	} else {
-		if winner.path == c.path {
+		if winner.area() == c.area() {
 			host += c.path
 		}
-		m = "a route in another namespace holds " + host + " and is older than " + c.key.Name + ": " + winner.key.String()
+		a := "a"
+		if winner.kind == "ingress" {
+			a = "an"
+		}
+		m = a + " " + winner.kind + " in another namespace holds " + host + " and is older than " + c.name + ": " + called
 	}
-	if winner.path != c.path && bothTLS(winner, c) {
+	if winner.area() != c.area() && bothTLS(winner, c) {
 		m += "; a passthrough route cannot share its host with other TLS routes"
 	}
 	return m

@@ -174,13 +174,13 @@ func (s standing) overWildcard(c *claim) *claim {
 // above is the claim of elsewhere in the zone that is in a claim's way.
 func (s seniority) settle(shared bool, above func(*claim) *claim, tell func(model.RouteKey, Verdict)) {
 	var first, firstTLS, firstPassthrough *claim
-	paths := make(map[string]*claim, len(s))
+	areas := make(map[area]*claim, len(s))
 	for _, c := range s {
 		winner := above(c)
 		if first != nil && first.key.Namespace != c.key.Namespace && !shared {
 			winner = elder(winner, first)
 		} else {
-			winner = elder(winner, paths[c.path])
+			winner = elder(winner, areas[c.area()])
 			switch {
 			case c.passthrough:
 				winner = elder(winner, firstTLS)
@@ -193,7 +193,7 @@ func (s seniority) settle(shared bool, above func(*claim) *claim, tell func(mode
 			continue
 		}
 		tell(c.key, c.verdict)
-		paths[c.path] = c
+		areas[c.area()] = c
 		if first == nil {
 			first = c
 		}

@@ -8,6 +8,8 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"router/pkg/model"
 )
 
 // Naming gives hosts to routes.
@@ -22,8 +24,9 @@ type Naming struct {
 	OverrideDomains []string
 }
 
-// host is the name that a route is served under.
-func (n Naming) host(r *routev1.Route) string {
+// host is the name that a route is served under. name is that of the object
+// that the route stands for.
+func (n Naming) host(r *routev1.Route, name string) string {
 	host := r.Spec.Host
 	if host == "" && r.Spec.Subdomain != "" && n.Domain != "" {
 		host = r.Spec.Subdomain + "." + n.Domain
@@ -32,10 +35,10 @@ func (n Naming) host(r *routev1.Route) string {
 		return host
 	}
 	known := true
-	made := os.Expand(n.Template, func(name string) string {
-		switch name {
+	made := os.Expand(n.Template, func(variable string) string {
+		switch variable {
 		case "name":
-			return r.Name
+			return name
 		case "namespace":
 			return r.Namespace
 		}
@@ -56,8 +59,12 @@ func inDomains(host string, domains []string) bool {
 }
 
 // admitHost applies the rules about hosts alone, in the order of the
-// reference router. A route that fails here has no host.
-func (o *Options) admitHost(r *routev1.Route, host string) (Reason, string) {
+// reference router. A route that fails here has no host. Only a path of an
+// Ingress can ask for any host; it is a wildcard for which everything is below.
+func (o *Options) admitHost(r *routev1.Route, host string, ingress bool) (Reason, string) {
+	if ingress && host == model.AnyHost {
+		return o.admitAnyHost()
+	}
 	wildcard := r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
 	if host != "" {
 		if o.denied(host, wildcard) {
@@ -85,6 +92,18 @@ func (o *Options) admitHost(r *routev1.Route, host string) (Reason, string) {
 			texts[i] = f.Error()
 		}
 		return InvalidHost, "host name validation errors: " + strings.Join(texts, ", ")
+	}
+	return "", ""
+}
+
+func (o *Options) admitAnyHost() (Reason, string) {
+	switch {
+	case len(o.DeniedDomains) > 0:
+		return RouteNotAdmitted, "host in list of denied domains: without a host, those are asked for, too"
+	case len(o.AllowedDomains) > 0:
+		return RouteNotAdmitted, "host not in the allowed list of domains: without a host, all are asked for"
+	case !o.AllowWildcards:
+		return RouteNotAdmitted, "wildcard routes are not allowed, and without a host every host is asked for"
 	}
 	return "", ""
 }

@@ -46,8 +46,33 @@ func (w *world) host() string {
 		return "Bad_" + w.pick("a", "b") + ".d.example.org"
 	case 2:
 		return w.pick("denied.example.org", "x.denied.example.org")
+	case 3:
+		if w.o.IngressPath != nil {
+			return model.AnyHost
+		}
 	}
 	return w.pick("a", "b") + "." + w.pick("d.example.org", "e.example.org", "a.d.example.org", "org")
+}
+
+// ingressPath makes some of the routes paths of Ingresses.
+func ingressPath(k model.RouteKey) *IngressPath {
+	switch k.Name {
+	case "r6", "r7":
+		return &IngressPath{Ingress: "i", Exact: true}
+	case "r8":
+		return &IngressPath{Ingress: "i"}
+	case "r9":
+		return &IngressPath{Ingress: "j", Invalid: "something is wrong"}
+	}
+	return nil
+}
+
+// called is the name of the object that a route stands for.
+func called(r *routev1.Route) string {
+	if part := ingressPath(keyOf(r)); part != nil {
+		return part.Ingress
+	}
+	return r.Name
 }
 
 func (w *world) tls() *routev1.TLSConfig {
@@ -122,7 +147,7 @@ func (w *world) step() map[string]bool {
 	change := func(k model.RouteKey, r *routev1.Route) {
 		for _, v := range []*routev1.Route{w.routes[k], r} {
 			if v != nil {
-				host := w.o.Naming.host(v)
+				host := w.o.Naming.host(v, called(v))
 				about[domain(host)] = true
 			}
 		}
@@ -191,7 +216,7 @@ func (w *world) tell(keys []model.RouteKey) {
 func (w *world) check(t *testing.T, step int, about map[string]bool) {
 	t.Helper()
 	concerned := func(r *routev1.Route) bool {
-		host := w.o.Naming.host(r)
+		host := w.o.Naming.host(r, called(r))
 		return about == nil || about[domain(host)]
 	}
 	var routes []*routev1.Route
@@ -231,11 +256,12 @@ func holdsWhatItNeeds(w *world, verdicts map[model.RouteKey]Verdict, loser model
 
 func TestTheIndexAnswersLikeAFreshDecisionAfterAnyChange(t *testing.T) {
 	const steps, fullEvery = 34000, 500
-	base := Options{AllowWildcards: true, Validate: true, DeniedDomains: []string{"denied.example.org"}, Now: func() time.Time { return time.Unix(1e9, 0) }}
-	shared, templated := base, base
-	shared.SharedHosts = true
+	base := Options{AllowWildcards: true, Validate: true, IngressPath: ingressPath, DeniedDomains: []string{"denied.example.org"}, Now: func() time.Time { return time.Unix(1e9, 0) }}
+	shared, templated, anyHost := base, base, base
+	shared.SharedHosts, shared.IngressPath = true, nil
+	anyHost.DeniedDomains = nil // Any host can only be had where none is denied.
 	templated.Naming = Naming{Template: "${name}-${namespace}.d.example.org", OverrideDomains: []string{"e.example.org"}}
-	for i, o := range []Options{base, shared, templated} {
+	for i, o := range []Options{base, shared, templated, anyHost} {
 		t.Run(fmt.Sprint("options ", i), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(o, uint64(i))
@@ -261,7 +287,7 @@ func TestTheIndexAnswersLikeAFreshDecisionAfterAnyChange(t *testing.T) {
 }
 
 func TestSetAndDeleteNameExactlyWhatChanged(t *testing.T) {
-	w := newWorld(Options{AllowWildcards: true, Validate: true, Now: time.Now}, 9)
+	w := newWorld(Options{AllowWildcards: true, Validate: true, IngressPath: ingressPath, Now: time.Now}, 9)
 	for step := range 3000 {
 		before := maps.Clone(w.index.verdicts)
 		r := w.create()

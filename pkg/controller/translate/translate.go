@@ -52,9 +52,9 @@ type Options struct {
 // Input is one admitted route.
 type Input struct {
 	Route *routev1.Route
-	// Host, Path and Wildcard are as admission normalised them.
-	Host, Path string
-	Wildcard   bool
+	// Host, Path, Exact and Wildcard are as admission normalised them.
+	Host, Path      string
+	Exact, Wildcard bool
 	// Certificate is the checked pair, nil for the default certificate.
 	Certificate *model.Certificate
 	// DestinationCA is PEM, "" for none.
@@ -67,7 +67,7 @@ func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 	r := in.Route
 	t := &translation{options: o, in: in, route: &model.Route{
 		Key:  model.RouteKey{Namespace: r.Namespace, Name: r.Name},
-		Host: in.Host, Path: in.Path, Wildcard: in.Wildcard,
+		Host: in.Host, Path: in.Path, Exact: in.Exact, Wildcard: in.Wildcard,
 		Insecure: model.InsecureNone, Created: r.CreationTimestamp.Time, Certificate: in.Certificate,
 	}}
 	if tls := r.Spec.TLS; tls != nil {
