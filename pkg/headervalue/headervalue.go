@@ -30,6 +30,9 @@ var nameToken = regexp.MustCompile("^[-!#$%&'*+.0-9A-Z^_`a-z|~]+$")
 // ValidName reports whether s can be a header's name.
 func ValidName(s string) bool { return nameToken.MatchString(s) && len(s) <= 255 }
 
+// flags may stand before the bracket: quote, hexadecimal, escape.
+var flags = regexp.MustCompile(`^[-+]?[QXE](?:,[-+]?[QXE])*$`)
+
 // The grammar of an expression: a fetch, then converters.
 var (
 	requestSample  = regexp.MustCompile(`^(?:req\.hdr\([0-9A-Za-z-]+\)|ssl_c_der)(?:,(?:lower|base64))*$`)
@@ -64,24 +67,37 @@ func Parse(value string, dir Direction) ([]model.ValuePart, error) {
 			rest = after[1:]
 			continue
 		}
-		sample, tail, closed := "", "", false
-		if strings.HasPrefix(after, "[") {
-			sample, tail, closed = strings.Cut(after[1:], "]")
-		}
-		if !closed || !grammar.MatchString(sample) {
+		part, tail, ok := expression(after, grammar)
+		if !ok {
 			return nil, fmt.Errorf(`%%%s is not an expression; use %%[...] of %s with the converters lower and base64, and "%%%%" for a percent sign`, head(after), fetches)
 		}
 		if literal.Len() > 0 {
 			parts = append(parts, model.ValuePart{Literal: literal.String()})
 			literal.Reset()
 		}
-		parts = append(parts, model.ValuePart{Sample: sample})
+		parts = append(parts, part)
 		rest = tail
 	}
 	if literal.Len() > 0 {
 		parts = append(parts, model.ValuePart{Literal: literal.String()})
 	}
 	return parts, nil
+}
+
+// expression reads what follows a percent sign: "[...]", or with flags
+// "{...}[...]".
+func expression(text string, grammar *regexp.Regexp) (part model.ValuePart, rest string, ok bool) {
+	if inner, found := strings.CutPrefix(text, "{"); found {
+		if part.Flags, text, ok = strings.Cut(inner, "}"); !ok || !flags.MatchString(part.Flags) {
+			return part, "", false
+		}
+	}
+	inner, found := strings.CutPrefix(text, "[")
+	if !found {
+		return part, "", false
+	}
+	part.Sample, rest, ok = strings.Cut(inner, "]")
+	return part, rest, ok && grammar.MatchString(part.Sample)
 }
 
 // head is the beginning of s, for messages.

@@ -23,6 +23,11 @@ func TestParse(t *testing.T) {
 		{"%[res.hdr(X-A)]%[res.hdr(X-B)]", Response, []model.ValuePart{sample("res.hdr(X-A)"), sample("res.hdr(X-B)")}},
 		{"%[res.hdr(X-A)]", Request, nil},
 		{"%[req.hdr(X-A)]", Response, nil},
+		{"%{+Q}[ssl_c_der,base64]", Request, []model.ValuePart{{Sample: "ssl_c_der,base64", Flags: "+Q"}}},
+		{"%{+Q,-X,E}[req.hdr(a)]", Request, []model.ValuePart{{Sample: "req.hdr(a)", Flags: "+Q,-X,E"}}},
+		{"%{+Z}[req.hdr(a)]", Request, nil},
+		{"%{+Q}", Request, nil},
+		{"%{}[req.hdr(a)]", Request, nil},
 		{"%[env(HOME)]", Request, nil},
 		{"%[req.hdr(a),map(/etc/passwd)]", Request, nil},
 		{"100%", Request, nil},
@@ -48,7 +53,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, p := range parts {
-			if p.Sample != "" && !requestSample.MatchString(p.Sample) {
+			if p.Sample != "" && (!requestSample.MatchString(p.Sample) || p.Flags != "" && !flags.MatchString(p.Flags)) {
 				t.Errorf("%q gives the expression %q", value, p.Sample)
 			}
 		}

@@ -225,4 +225,7 @@ type HeaderAction struct {
 type ValuePart struct {
 	Literal string
 	Sample  string
+	// Flags say how the expression's result is written: "+Q" quotes it, "+X"
+	// is hexadecimal, "+E" escapes. "" writes it as it is.
+	Flags string
 }

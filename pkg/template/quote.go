@@ -122,7 +122,11 @@ func NewFormat(parts []model.ValuePart) (Arg, error) {
 	var b strings.Builder
 	for _, p := range parts {
 		if p.Sample != "" {
-			b.WriteString("%[" + p.Sample + "]")
+			b.WriteByte('%')
+			if p.Flags != "" {
+				b.WriteString("{" + p.Flags + "}")
+			}
+			b.WriteString("[" + p.Sample + "]")
 			continue
 		}
 		b.WriteString(strings.ReplaceAll(p.Literal, "%", "%%"))
