@@ -344,7 +344,8 @@ func (t *translation) unknown(have map[string]string, known map[string]bool) {
 // rewrite reads the annotation's notation: a backslash keeps the meaning of
 // the next quote, "#" or backslash away; quotes that are left vanish; "#"
 // begins a comment, with which the rest of the request's path is dropped; an
-// even number of "%" is half as many, as in a log format.
+// even number of "%" is half as many, as in a log format. What no path
+// contains, blanks and characters that are not ASCII, is percent-encoded.
 func rewrite(v string) model.Rewrite {
 	var b strings.Builder
 	for i := 0; i < len(v); i++ {
@@ -356,7 +357,8 @@ func rewrite(v string) model.Rewrite {
 			}
 		case '"', '\'':
 		case '#':
-			return model.Rewrite{Target: b.String(), DropRest: true}
+			// The blanks before a comment belong to it.
+			return model.Rewrite{Target: pathText(strings.TrimRight(b.String(), " ")), DropRest: true}
 		case '%':
 			n := 1
 			for i+n < len(v) && v[i+n] == '%' {
@@ -371,7 +373,20 @@ func rewrite(v string) model.Rewrite {
 			b.WriteByte(c)
 		}
 	}
-	return model.Rewrite{Target: b.String()}
+	return model.Rewrite{Target: pathText(b.String())}
+}
+
+// pathText encodes the bytes of a path that may not stand in one.
+func pathText(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func itoa(i int) string     { return strconv.Itoa(i) }

@@ -4,6 +4,7 @@ import (
 	"crypto/md5" //nolint:gosec // a name, not a secret: the reference router's cookie name
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
@@ -161,11 +162,15 @@ func (t *translation) serverTLS() {
 	}
 }
 
-// ownedHeaders are header names that the router sets itself or that a route
-// must not touch, as the Route API says.
+// ownedHeaders are header names that a route must not touch, as the Route API
+// says.
 var ownedHeaders = map[string]bool{
-	"strict-transport-security": true, "proxy": true, "cookie": true, "set-cookie": true, "host": true,
+	"strict-transport-security": true, "proxy": true, "cookie": true, "set-cookie": true,
 }
+
+// maxActions bounds the actions of a route on requests, and on responses, as
+// the Route API does.
+const maxActions = 20
 
 // headers takes spec.httpHeaders.
 func (t *translation) headers() {
@@ -184,6 +189,10 @@ func (t *translation) headers() {
 
 func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHeader, dir headervalue.Direction) []model.HeaderAction {
 	var out []model.HeaderAction
+	if len(actions) > maxActions {
+		t.problem(model.Problem{Field: field, Message: fmt.Sprintf("has %d actions; at most %d are possible, and the others are left out", len(actions), maxActions)})
+		actions = actions[:maxActions]
+	}
 	for i, a := range actions {
 		at := field + "[" + itoa(i) + "]"
 		switch {

@@ -178,8 +178,8 @@ func TestUnknownAnnotationsNameTheNearest(t *testing.T) {
 func TestRewriteTargets(t *testing.T) {
 	for value, want := range map[string]model.Rewrite{
 		`%foo`: {Target: `%foo`}, `%%%foo`: {Target: `%%%foo`}, `%%foo`: {Target: `%foo`}, `'foo'foo\'`: {Target: `foofoo'`}, `\foo\`: {Target: `foo`},
-		`\\\foo\\\`: {Target: `\foo\`}, `# foo # foo`: {DropRest: true}, `\# foo # foo`: {Target: `# foo `, DropRest: true},
-		`foo # foo`: {Target: `foo `, DropRest: true}, `"foo"foo\"`: {Target: `foofoo"`},
+		`\\\foo\\\`: {Target: `\foo\`}, `# foo # foo`: {DropRest: true}, `\# foo # foo`: {Target: `#%20foo`, DropRest: true},
+		`foo # foo`: {Target: `foo`, DropRest: true}, `/a b/ü`: {Target: `/a%20b/%C3%BC`}, `"foo"foo\"`: {Target: `foofoo"`},
 		`\\foo\"foo"\#foo\foo'foo\'#foo`: {Target: `\foo"foo#foofoofoo'`, DropRest: true},
 	} {
 		if got := rewrite(value); got != want {
