@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -86,7 +88,9 @@ type Server struct {
 // Serve answers on l as the pod of that name until Close. With a config, TLS
 // is spoken; without, HTTP/1.1 and HTTP/2 without TLS.
 func Serve(l net.Listener, pod string, config *tls.Config) *Server {
-	s := &Server{http: &http.Server{Handler: Handler(pod), ReadHeaderTimeout: 10 * time.Second}, addr: l.Addr()}
+	// Connections that say nothing are health checks, and no error.
+	silent := log.New(io.Discard, "", 0)
+	s := &Server{http: &http.Server{Handler: Handler(pod), ReadHeaderTimeout: 10 * time.Second, ErrorLog: silent}, addr: l.Addr()}
 	s.http.Protocols = new(http.Protocols)
 	s.http.Protocols.SetHTTP1(true)
 	if config == nil {
