@@ -84,7 +84,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	})
 	server = stats.New(stats.Options{
 		User: o.StatsUser, Password: o.StatsPassword, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
-		Runtime: plane.Ask, ServerNames: plane.EndpointOf, ServerThreshold: o.MetricsServerThreshold,
+		Runtime: plane.Ask, ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, ServerThreshold: o.MetricsServerThreshold,
 		Routes: c.Routes, Workers: supervisor.Old, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
 		ProbeURL: probeURL(o.Global.Listen), ProbeProxyProtocol: o.Global.Listen.AcceptProxy, TLS: serverTLS,
 	})

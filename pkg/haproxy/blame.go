@@ -18,19 +18,21 @@ var parseLine = regexp.MustCompile(`parsing \[([^\]]+):(\d+)\]\s*:?\s*(.*)`)
 func (d *DataPlane) blame(log string) map[model.RouteKey]string {
 	blamed := map[model.RouteKey]string{}
 	state := d.disk.state
-	_, lines := state.configText()
+	_, lines := state.configText(d.features)
 	for text := range strings.Lines(log) {
 		if !strings.Contains(text, "[ALERT]") {
 			continue
 		}
 		if m := parseLine.FindStringSubmatch(text); m != nil && strings.HasSuffix(d.files.Config.String(), strings.TrimPrefix(m[1], "./")) {
 			n, _ := strconv.Atoi(m[2])
-			i, exact := slices.BinarySearchFunc(lines, n, func(l backendLine, n int) int { return l.line - n })
+			i, exact := slices.BinarySearchFunc(lines, n, func(l configSection, n int) int { return l.line - n })
 			if !exact {
 				i--
 			}
-			if i >= 0 {
-				blamed[state.Backends[lines[i].name].Route] = strings.TrimSpace(m[3])
+			if len(lines[i].backends) > 0 {
+				for _, name := range lines[i].backends {
+					blamed[state.Backends[name].Route] = strings.TrimSpace(m[3])
+				}
 				continue
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"router/pkg/model"
@@ -89,8 +90,11 @@ type DataPlane struct {
 	doubt bool
 	// lookedInto is the last certificate or CA whose content was compared.
 	lookedInto string
-	// leaving are backends with servers whose last connections are awaited.
-	leaving map[string]bool
+	// leaving are backends with servers whose last connections are awaited,
+	// unwanted those that no route has any more.
+	leaving, unwanted map[string]bool
+	// ready is what the running process has for backends that come.
+	ready atomic.Pointer[pool]
 
 	// slots has the endpoint of each slot, by "backend/server", for metrics,
 	// which other goroutines make.
@@ -109,7 +113,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		routes: map[model.RouteKey]*model.Route{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
-		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{},
+		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
 	for _, passthrough := range []bool{false, true} {
 		frame, err := template.NewFrame(o.Global, o.Layout, passthrough)
@@ -119,11 +123,15 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		if d.frames[passthrough], err = o.Templates.Frame(frame); err != nil {
 			return nil, err
 		}
+		if d.desired.Profiles, err = o.Templates.Profiles(frame); err != nil {
+			return nil, err
+		}
 	}
 	d.desired.Frame = d.frames[false]
 	if err := d.disk.prepare(o.Layout); err != nil {
 		return nil, err
 	}
+	d.disk.state.Profiles = d.desired.Profiles
 	features, err := probe(ctx, o.Binary, o.Layout)
 	if err != nil {
 		return nil, err
@@ -183,7 +191,10 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	d.hosts[host][r.Key] = r
 	dirty[host] = true
 
-	b := &Backend{Route: r.Key, Settings: text.Settings, Options: text.SpareOptions}
+	b := &Backend{
+		Route: r.Key, Profile: text.Profile, Settings: text.Settings, Shareable: text.Shareable,
+		CookieKey: text.CookieKey, Options: text.SpareOptions,
+	}
 	for i := range text.Servers {
 		b.Servers = append(b.Servers, serverOf(&text.Servers[i]))
 	}
@@ -212,7 +223,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 	dirty[host] = true
 	delete(d.hosts[host], key)
 	delete(d.desired.Backends, d.backends[key])
-	d.pending.backends[d.backends[key]] = true
+	d.pending.backends[d.backends[key]], d.unwanted[d.backends[key]] = true, true
 	ca, list := d.opts.Templates.RouteFiles(key)
 	delete(d.desired.CAs, ca)
 	delete(d.desired.Lists, list)
@@ -326,13 +337,13 @@ func (d *DataPlane) finish(o Outcome) Outcome {
 	o.Rejected = maps.Clone(d.quarantined)
 	for name := range d.pending.backends {
 		if want := d.desired.Backends[name]; want != nil {
-			if have := d.appliedBackend(name); have == nil || have.Settings != want.Settings {
+			if have := d.appliedBackend(name); have == nil || !have.sameSettings(want) {
 				o.Pending = append(o.Pending, want.Route)
 			}
 		}
 	}
 	slices.SortFunc(o.Pending, model.RouteKey.Compare)
-	if len(d.leaving) > 0 {
+	if len(d.leaving)+len(d.unwanted) > 0 {
 		o.Next = earliest(o.Next, d.opts.Now().Add(reapInterval))
 	}
 	return o
@@ -410,7 +421,7 @@ func (d *DataPlane) start(ctx context.Context) error {
 	if d.process != nil {
 		d.opts.Logger.Error("haproxy ended and is started again", "error", d.process.err())
 	}
-	d.applied, d.leaving = nil, map[string]bool{}
+	d.applied, d.leaving, d.unwanted = nil, map[string]bool{}, map[string]bool{}
 	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
 		return err
 	}
@@ -447,7 +458,9 @@ func (d *DataPlane) start(ctx context.Context) error {
 // file can say.
 func (d *DataPlane) loaded(ctx context.Context) error {
 	d.applied = d.disk.state.clone()
-	d.pending, d.leaving, d.doubt = newScope(), map[string]bool{}, true
+	d.applied.Ready = newPool(d.disk.state.sections(d.features))
+	d.ready.Store(d.applied.Ready)
+	d.pending, d.leaving, d.unwanted, d.doubt = newScope(), map[string]bool{}, map[string]bool{}, true
 	// A CA that no server names is not loaded, and would be missing when the
 	// first server comes.
 	unloaded := newScope()

@@ -51,6 +51,9 @@ type Command struct {
 	swap *swap
 	// benign is an answer that is no error: the state wanted is there already.
 	benign string
+	// leaves is the backend that a server is taken out of by the command, ""
+	// for none.
+	leaves string
 	// effect changes the applied state as the command changed HAProxy.
 	effect func(*State)
 }
@@ -68,6 +71,8 @@ type Features struct {
 	// DynamicServers: servers are added and deleted while running. Needs
 	// HAProxy 3.0, see place.
 	DynamicServers bool
+	// AddBackend: backends are added and deleted while running (3.4).
+	AddBackend bool
 	// SyncReload: the master answers a reload when it is done (2.7).
 	SyncReload bool
 }
@@ -135,7 +140,7 @@ func Diff(applied, desired *State, f Features, files template.Layout) Plan {
 // commands is that in which no request goes wrong: what is new comes from the
 // server up to the lookup table, what goes from the table down.
 func diff(applied, desired *State, in *scope, f Features, files template.Layout) Plan {
-	d := &differ{applied: applied, desired: desired, features: f, files: files}
+	d := &differ{applied: applied, desired: desired, features: f, files: files, coming: map[string]bool{}}
 	if in.frame && applied.Frame != desired.Frame {
 		d.reload(ReasonFrame, "")
 	}
@@ -165,6 +170,8 @@ type differ struct {
 	plan             Plan
 	// removals are sent last.
 	removals []Command
+	// coming are backends that a command adds.
+	coming map[string]bool
 }
 
 func (d *differ) send(c Command)   { d.plan.Commands = append(d.plan.Commands, c) }
@@ -173,24 +180,76 @@ func (d *differ) reload(label ReloadReason, object string) {
 	d.plan.Reasons = append(d.plan.Reasons, Reason{label, object})
 }
 
-// backend compares one backend. A backend that is not wanted any more stays,
-// without servers, until the next reload: nothing leads to it.
+// backend compares one backend. One that is not wanted any more loses its
+// servers; what becomes of the rest, see reap.
 func (d *differ) backend(name string) {
 	have, want := d.applied.Backends[name], d.desired.Backends[name]
-	switch {
-	case have == nil && want == nil:
-	case have == nil:
-		d.reload(ReasonBackendAdded, name)
-	case want == nil:
-		d.servers(name, have, nil)
-	case have.Settings != want.Settings:
+	if want == nil {
+		if have != nil {
+			d.servers(name, have, nil)
+		}
+		return
+	}
+	if have == nil {
+		if have = d.bring(name, want); have == nil {
+			d.reload(ReasonBackendAdded, name)
+			return
+		}
+	}
+	if !have.sameSettings(want) {
+		// Until the reload at least the servers are right.
 		d.reload(ReasonBackendSettings, name)
-		// Until then at least the servers are right.
-		d.servers(name, have, want.Servers)
-	default:
-		d.servers(name, have, want.Servers)
+	} else if key := want.CookieKey; have.CookieKey != key && !key.IsEmpty() {
+		d.send(Command{
+			Kind: "set dynamic-cookie-key", Text: "set dynamic-cookie-key backend " + d.live(name) + " " + escapeWord(key.Reveal()),
+			effect: changeBackend(name, func(b *Backend) { b.CookieKey = key }),
+		})
+	}
+	d.servers(name, have, want.Servers)
+	if have.Unpublished {
+		d.send(Command{
+			Kind: "publish backend", Text: "publish backend " + name,
+			effect: changeBackend(name, func(b *Backend) { b.Unpublished = false }),
+		})
 	}
 }
+
+// bring makes a backend that the running process does not have out of what it
+// has ready; nil where only a reload can.
+func (d *differ) bring(name string, want *Backend) *Backend {
+	ready, key := d.applied.Ready, want.settings(d.features)
+	if ready == nil || !want.Shareable {
+		return nil
+	}
+	b := &Backend{Route: want.Route, Profile: want.Profile, Settings: want.Settings, Shareable: true, Options: want.Options}
+	if d.features.AddBackend {
+		from, ok := ready.sections[key]
+		if !ok {
+			return nil
+		}
+		b.Unpublished = true
+		d.coming[name] = true
+		d.send(Command{
+			Kind: "add backend", Text: "add backend " + name + " from " + from, benign: "already used",
+			effect: func(s *State) { s.Backends[name] = b },
+		})
+		return b
+	}
+	if b.Live = ready.take(key, name); b.Live == "" {
+		return nil
+	}
+	if !d.features.DynamicServers {
+		b.Servers = freshSlots(nil, nil, key.options)
+		for i := range b.Servers {
+			b.Servers[i].Check = b.Servers[i].checkable() // As the file has it.
+		}
+	}
+	d.applied.Backends[name] = b // HAProxy has it already.
+	return b
+}
+
+// live is the backend's name in the running process.
+func (d *differ) live(name string) string { return d.applied.live(name) }
 
 // servers compares the servers of a backend that exists.
 func (d *differ) servers(name string, have *Backend, want []Server) {
@@ -219,7 +278,7 @@ func (d *differ) servers(name string, have *Backend, want []Server) {
 }
 
 func (d *differ) addServer(backend string, s *Server) {
-	id := backend + "/" + s.Name
+	id := d.live(backend) + "/" + s.Name
 	added := *s
 	added.Ready, added.Check = false, false
 	d.send(Command{
@@ -232,7 +291,7 @@ func (d *differ) addServer(backend string, s *Server) {
 
 // changeServer sends what turns was into now; both have the same name and options.
 func (d *differ) changeServer(backend string, was, now *Server) {
-	id := backend + "/" + now.Name
+	id := d.live(backend) + "/" + now.Name
 	effect := putServer(backend, *now)
 	var ups, downs []Command
 	if was.Address != now.Address || was.Port != now.Port {
@@ -261,7 +320,7 @@ func (d *differ) changeServer(backend string, was, now *Server) {
 	case !was.Ready && now.Ready:
 		ups = append(ups, Command{Kind: "set server state", Text: "set server " + id + " state ready", effect: effect})
 	case was.Ready && !now.Ready:
-		d.remove(Command{Kind: "set server state", Text: "set server " + id + " state maint", effect: effect})
+		d.remove(Command{Kind: "set server state", Text: "set server " + id + " state maint", leaves: backend, effect: effect})
 	}
 	if len(ups)+len(downs) == 0 && *was != *now {
 		// Only the bookkeeping differs, as when a leaving server is free again.
@@ -275,25 +334,33 @@ func (d *differ) changeServer(backend string, was, now *Server) {
 	}
 }
 
+// changeBackend changes a backend of the applied state, if it is there.
+func changeBackend(name string, change func(*Backend)) func(*State) {
+	return func(state *State) {
+		if state.Backends[name] == nil {
+			return // The command that was to add it was refused.
+		}
+		b := *state.Backends[name]
+		change(&b)
+		state.Backends[name] = &b
+	}
+}
+
 // putServer replaces, or adds, a server in a backend of the applied state.
 func putServer(backend string, s Server) func(*State) {
-	return func(state *State) {
-		b := *state.Backends[backend]
+	return changeBackend(backend, func(b *Backend) {
 		b.Servers = slices.Clone(b.Servers)
 		if i := slices.IndexFunc(b.Servers, func(o Server) bool { return o.Name == s.Name }); i >= 0 {
 			b.Servers[i] = s
 		} else {
 			b.Servers = append(b.Servers, s)
 		}
-		state.Backends[backend] = &b
-	}
+	})
 }
 
 // dropServer removes a server from a backend of the applied state.
 func dropServer(backend, name string) func(*State) {
-	return func(state *State) {
-		b := *state.Backends[backend]
+	return changeBackend(backend, func(b *Backend) {
 		b.Servers = slices.DeleteFunc(slices.Clone(b.Servers), func(s Server) bool { return s.Name == name })
-		state.Backends[backend] = &b
-	}
+	})
 }

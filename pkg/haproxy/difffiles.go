@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"router/pkg/template"
 )
 
 // ca compares a destination CA file. One that no server uses yet is not
@@ -138,18 +140,18 @@ func (d *differ) table(table string, keys []tableKey) {
 		case !wanted:
 			del = append(del, Command{Kind: "del map", Text: "del map " + table + " " + escapeWord(k.key), benign: "not found", effect: dropEntry(table, k.key)})
 		case exists:
-			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(value), effect: putEntry(table, k.key, value)})
+			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(d.applied.outward(value)), effect: putEntry(table, k.key, value)})
 		default:
 			add = append(add, k.key)
 		}
 	}
 	if len(set)+len(del) > swapEntries {
 		entries := d.reachableEntries(want)
-		d.send(Command{Kind: "replace map", swap: &swap{kind: "map", path: table, lines: entriesOf(entries)}, effect: func(s *State) { s.Tables[table] = entries }})
+		d.send(Command{Kind: "replace map", swap: &swap{kind: "map", path: table, lines: entriesOf(entries, d.applied.outward)}, effect: func(s *State) { s.Tables[table] = entries }})
 		return
 	}
 	for len(add) > 0 {
-		lines, n := entryLines(add, want)
+		lines, n := entryLines(add, want, d.applied.outward)
 		added := add[:n]
 		d.send(Command{Kind: "add map", Text: payload("add map "+table, lines), effect: func(s *State) {
 			for _, key := range added {
@@ -172,7 +174,8 @@ func (d *differ) reachable(value string) bool {
 	if strings.HasPrefix(value, "_") || !strings.Contains(value, ":") {
 		return true
 	}
-	return d.applied.Backends[value] != nil
+	backend, _ := template.SplitTarget(value)
+	return d.applied.Backends[backend] != nil || d.coming[backend]
 }
 
 func (d *differ) reachableEntries(want map[string]string) map[string]string {
@@ -185,10 +188,11 @@ func (d *differ) reachableEntries(want map[string]string) map[string]string {
 	return kept
 }
 
-func entriesOf(entries map[string]string) []string {
+// entriesOf are the lines of a table, with the values as put makes them.
+func entriesOf(entries map[string]string, put func(string) string) []string {
 	lines := make([]string, 0, len(entries))
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
-		lines = append(lines, key+" "+entries[key])
+		lines = append(lines, key+" "+put(entries[key]))
 	}
 	return lines
 }
@@ -202,13 +206,14 @@ func dropEntry(table, key string) func(*State) {
 }
 
 // entryLines are "key value" lines for as many of keys as fit a payload.
-func entryLines(keys []string, values map[string]string) (lines string, n int) {
+func entryLines(keys []string, values map[string]string, put func(string) string) (lines string, n int) {
 	var b strings.Builder
 	for _, key := range keys {
-		if b.Len()+len(key)+len(values[key])+2 > maxPayload && n > 0 {
+		value := put(values[key])
+		if b.Len()+len(key)+len(value)+2 > maxPayload && n > 0 {
 			break
 		}
-		b.WriteString(key + " " + values[key] + "\n")
+		b.WriteString(key + " " + value + "\n")
 		n++
 	}
 	return b.String(), n

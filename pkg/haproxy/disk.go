@@ -121,7 +121,7 @@ func (d *DataPlane) persist(in *scope) error {
 		}
 	}
 	err := errors.Join(d.persistFiles(in), d.persistTables(in))
-	text, _ := s.configText()
+	text, _ := s.configText(d.features)
 	err = errors.Join(err, d.disk.write(d.files.Config.String(), text, privateFile))
 	d.opts.Metrics.wrote(d.opts.Now().Sub(started))
 	return err
@@ -144,7 +144,7 @@ func (d *DataPlane) image(name string, want *Backend) *Backend {
 	}
 	image := *want
 	have := d.appliedBackend(name)
-	if have != nil && have.Settings == want.Settings {
+	if have != nil && have.sameSettings(want) {
 		if placed, left := place(have.Servers, want.Servers, true); left == 0 {
 			for i := range placed {
 				placed[i].Leaving = false

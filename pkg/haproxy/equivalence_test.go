@@ -148,7 +148,10 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 		Wildcard:    n(6) == 0,
 		Termination: []model.Termination{model.TerminationEdge, model.TerminationNone, model.TerminationReencrypt, model.TerminationEdge, model.TerminationPassthrough}[i],
 		Insecure:    []model.InsecurePolicy{model.InsecureNone, model.InsecureAllow, model.InsecureRedirect}[n(3)],
-		Backend:     model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: time.Hour},
+		Backend: model.Backend{
+			Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: time.Hour,
+			Cookie: &model.Cookie{Name: fmt.Sprint("c", i), Key: model.NewSecret(fmt.Sprint("k", n(2)))},
+		},
 	}
 	switch {
 	case r.Termination == model.TerminationPassthrough:
@@ -205,7 +208,7 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 	}
 	for name := range d.desired.Backends {
 		var ready []string
-		for _, l := range servers[name] {
+		for _, l := range servers[d.applied.live(name)] {
 			if l.ready {
 				l.down = l.down && !l.check // What a check finds depends on when it ran.
 				ready = append(ready, fmt.Sprintf("%s:%d weight %d check %v down %v", l.address, l.port, l.weight, l.check, l.down))
@@ -222,6 +225,7 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 			t.Fatal(err)
 		}
 		for key, value := range entries {
+			value = d.applied.inward(value)
 			seen["table "+relative(table.String())+" "+key] = value
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,18 +50,11 @@ func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
 		if c.effect != nil {
 			c.effect(d.applied)
 		}
-		if c.Kind == "set server state" && strings.HasSuffix(c.Text, " maint") {
-			d.leaving[backendOf(c.Text)] = true
+		if c.leaves != "" {
+			d.leaving[c.leaves] = true
 		}
 	}
 	return errors.Join(failed...)
-}
-
-// backendOf takes the backend out of "set server BACKEND/SERVER ...".
-func backendOf(command string) string {
-	fields := strings.Fields(command)
-	name, _, _ := strings.Cut(fields[2], "/")
-	return name
 }
 
 // run replaces the list in one step.
@@ -101,9 +95,10 @@ func (w *swap) run(ctx context.Context, s *session) error {
 // are awaited.
 const reapInterval = 500 * time.Millisecond
 
-// reap deletes servers, or frees slots, whose last connection has ended.
+// reap deletes servers, or frees slots, whose last connection has ended, and
+// the backends that nobody wants.
 func (d *DataPlane) reap(ctx context.Context) {
-	if len(d.leaving) == 0 {
+	if len(d.leaving)+len(d.unwanted) == 0 {
 		return
 	}
 	s, err := d.openSession(ctx)
@@ -112,41 +107,74 @@ func (d *DataPlane) reap(ctx context.Context) {
 	}
 	defer s.close()
 	for name := range d.leaving {
-		backend := d.applied.Backends[name]
-		if backend == nil {
-			delete(d.leaving, name)
-			continue
-		}
-		var busy map[string]bool
-		if !d.features.DynamicServers {
-			if busy, err = busyServers(ctx, s, name); err != nil {
-				return
-			}
-		}
-		rest := 0
-		for _, server := range backend.Servers {
-			switch {
-			case !server.Leaving:
-			case d.features.DynamicServers:
-				id := name + "/" + server.Name
-				// Idle connections are not purged by a deletion from 3.3 on.
-				_, _ = s.do(ctx, "wait 1ms srv-removable "+id)
-				if _, err := s.do(ctx, "del server "+id); err != nil && !strings.Contains(err.Error(), "No such server") {
-					rest++
-					continue
-				}
-				dropServer(name, server.Name)(d.applied)
-			case busy[server.Name]:
-				rest++
-			default:
-				server.Leaving = false
-				putServer(name, server)(d.applied)
-			}
-		}
-		if rest == 0 {
+		if d.applied.Backends[name] == nil || d.reapServers(ctx, s, name) {
 			delete(d.leaving, name)
 		}
 	}
+	for name := range d.unwanted {
+		if d.release(ctx, s, name) {
+			delete(d.unwanted, name)
+		}
+	}
+}
+
+// reapServers reports whether none is left of a backend's leaving servers.
+func (d *DataPlane) reapServers(ctx context.Context, s *session, name string) bool {
+	backend, live := d.applied.Backends[name], d.applied.live(name)
+	var busy map[string]bool
+	if !d.features.DynamicServers {
+		var err error
+		if busy, err = busyServers(ctx, s, live); err != nil {
+			return false
+		}
+	}
+	done := true
+	for _, server := range backend.Servers {
+		switch {
+		case !server.Leaving:
+		case d.features.DynamicServers:
+			id := live + "/" + server.Name
+			// Idle connections are not purged by a deletion from 3.3 on.
+			_, _ = s.do(ctx, "wait 1ms srv-removable "+id)
+			if _, err := s.do(ctx, "del server "+id); err != nil && !strings.Contains(err.Error(), "No such server") {
+				done = false
+				continue
+			}
+			dropServer(name, server.Name)(d.applied)
+		case busy[server.Name]:
+			done = false
+		default:
+			server.Leaving = false
+			putServer(name, server)(d.applied)
+		}
+	}
+	return done
+}
+
+// release lets go of a backend that nobody wants: it is deleted where that is
+// possible, and a spare one is free again. It reports whether there is nothing
+// more to do; a backend of the file's own stays, empty, until the next reload.
+func (d *DataPlane) release(ctx context.Context, s *session, name string) bool {
+	b := d.applied.Backends[name]
+	switch {
+	case b == nil || d.desired.Backends[name] != nil:
+		return true
+	case b.Live == "" && !d.features.AddBackend:
+		return true
+	case d.pending.backends[name] || slices.ContainsFunc(b.Servers, func(s Server) bool { return s.Ready || s.Leaving }):
+		return false // Requests may still be led to it.
+	case b.Live != "":
+		d.applied.Ready.give(b.settings(d.features), b.Live)
+	default:
+		for _, command := range []string{"unpublish backend " + name, "del backend " + name} {
+			if _, err := s.do(ctx, command); err != nil && !strings.Contains(err.Error(), "No such backend") {
+				return false
+			}
+			changeBackend(name, func(b *Backend) { b.Unpublished = true })(d.applied)
+		}
+	}
+	delete(d.applied.Backends, name)
+	return true
 }
 
 // busyServers are the servers of a backend with connections in use.

@@ -45,6 +45,7 @@ func probe(ctx context.Context, binary string, l template.Layout) (Features, err
 			return Features{
 				SyncReload:     strings.Contains(masterHelp, "show startup-logs"),
 				DynamicServers: strings.Contains(workerHelp, "\n  wait "),
+				AddBackend:     strings.Contains(workerHelp, "\n  add backend "),
 			}, nil
 		}
 		select {

@@ -92,7 +92,7 @@ func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
 		if have == nil {
 			continue
 		}
-		answer, err := s.do(ctx, "show servers state "+name)
+		answer, err := s.do(ctx, "show servers state "+d.applied.live(name))
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
 		if err != nil {
 			return err
 		}
-		if now := withLive(have, live[name]); !slices.Equal(now.Servers, have.Servers) {
+		if now := withLive(have, live[d.applied.live(name)]); !slices.Equal(now.Servers, have.Servers) {
 			return fmt.Errorf("%w: servers of %s", errDrift, name)
 		}
 	}
@@ -133,6 +133,7 @@ func (d *DataPlane) readBackEntries(ctx context.Context, s *session, in *scope) 
 			return err
 		}
 		value, wanted := d.applied.Tables[k.table][k.key]
+		value = d.applied.outward(value)
 		found := strings.Contains(answer, `key="`+k.key+`"`)
 		if found != wanted || wanted && !strings.Contains(answer, `value="`+value+`"`) {
 			return fmt.Errorf("%w: entry %s of %s", errDrift, k.key, k.table)
@@ -151,7 +152,7 @@ func (d *DataPlane) compareTables(ctx context.Context, s *session) error {
 			return fmt.Errorf("%w: %s has %d entries instead of %d", errDrift, table, len(live), len(entries))
 		}
 		for key, value := range entries {
-			if live[key] != value {
+			if live[key] != d.applied.outward(value) {
 				return fmt.Errorf("%w: entry %s of %s", errDrift, key, table)
 			}
 		}
@@ -204,16 +205,24 @@ func (d *DataPlane) refresh(ctx context.Context) error {
 		return err
 	}
 	live := d.applied.clone()
-	for name, b := range d.applied.Backends {
-		live.Backends[name] = withLive(b, servers[name])
+	if err := d.refreshBackends(ctx, s, live); err != nil {
+		return err
+	}
+	for name, b := range live.Backends {
+		live.Backends[name] = withLive(b, servers[live.live(name)])
 		if slices.ContainsFunc(live.Backends[name].Servers, func(s Server) bool { return s.Leaving }) {
 			d.leaving[name] = true
 		}
 	}
 	for table := range live.Tables {
-		if live.Tables[table], err = showTable(ctx, s, table); err != nil {
+		shown, err := showTable(ctx, s, table)
+		if err != nil {
 			return err
 		}
+		for key, value := range shown {
+			shown[key] = live.inward(value)
+		}
+		live.Tables[table] = shown
 	}
 	if live.Hosts, err = showHosts(ctx, s, d.files.CrtList.String()); err != nil {
 		return err
@@ -227,6 +236,38 @@ func (d *DataPlane) refresh(ctx context.Context) error {
 	d.applied, d.doubt = live, false
 	return nil
 }
+
+// refreshBackends notes which backends there are, where they come and go.
+func (d *DataPlane) refreshBackends(ctx context.Context, s *session, live *State) error {
+	if !d.features.AddBackend {
+		return nil
+	}
+	answer, err := s.do(ctx, "show backend")
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for line := range strings.Lines(answer) {
+		there[strings.TrimSpace(line)] = true
+	}
+	for name := range live.Backends {
+		if !there[name] {
+			delete(live.Backends, name)
+		}
+	}
+	for name := range there {
+		if prefix, _, ok := strings.Cut(name, ":"); ok && strings.HasPrefix(prefix, "be_") && live.Backends[name] == nil {
+			// Added by a command whose answer was lost: what it is made from, and
+			// whether it was published, is not known.
+			live.Backends[name] = &Backend{Settings: unknownSettings, Unpublished: true}
+			d.unwanted[name] = true
+		}
+	}
+	return nil
+}
+
+// unknownSettings are those of no backend.
+const unknownSettings = "\x00"
 
 // contentsPerRefresh is how many certificates and CAs a refresh looks into: to
 // look into all of 50,000 would keep HAProxy busy for seconds each time.

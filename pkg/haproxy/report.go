@@ -51,7 +51,7 @@ func (d *DataPlane) stateOf(backend, endpoint string, live map[string]map[string
 		if b.Servers[i].Endpoint != endpoint {
 			continue
 		}
-		switch l, ok := live[backend][b.Servers[i].Name]; {
+		switch l, ok := live[d.applied.live(backend)][b.Servers[i].Name]; {
 		case !ok:
 			return "unknown"
 		case l.drain:

@@ -13,8 +13,10 @@ import (
 // State is what HAProxy has, or is to have. The values behind the maps are
 // immutable; a change replaces them.
 type State struct {
-	// Frame is the text of global, defaults and frontends.
-	Frame string
+	// Frame is the text of global, defaults and frontends, Profiles the lines of
+	// the profiles by name, which do not change.
+	Frame    string
+	Profiles map[string]string
 	// Backends by name.
 	Backends map[string]*Backend
 	// Tables are the lookup tables: by file, by key.
@@ -26,6 +28,9 @@ type State struct {
 	// CAs are the destination CA files by path, Lists the allowlists.
 	CAs   map[string]string
 	Lists map[string][]string
+	// Ready is what a running process has for backends that come; nil for states
+	// that do not run.
+	Ready *pool
 }
 
 // newState returns an empty state with the given tables.
@@ -44,8 +49,8 @@ func newState(tables []template.Path) *State {
 // clone copies the state as deep as changes go.
 func (s *State) clone() *State {
 	c := &State{
-		Frame: s.Frame, Backends: maps.Clone(s.Backends), Tables: make(map[string]map[string]string, len(s.Tables)),
-		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), Lists: maps.Clone(s.Lists),
+		Frame: s.Frame, Profiles: s.Profiles, Backends: maps.Clone(s.Backends), Tables: make(map[string]map[string]string, len(s.Tables)),
+		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), Lists: maps.Clone(s.Lists), Ready: s.Ready,
 	}
 	for name, entries := range s.Tables {
 		c.Tables[name] = maps.Clone(entries)
@@ -55,11 +60,21 @@ func (s *State) clone() *State {
 
 // Backend is one backend and its servers, in a fixed order.
 type Backend struct {
-	Route    model.RouteKey
-	Settings string
-	Servers  []Server
+	Route model.RouteKey
+	// Profile is the section of defaults that the backend builds on, Settings
+	// the lines of its own, which others may share where Shareable.
+	Profile, Settings string
+	Shareable         bool
+	// CookieKey is what cookies are computed with; it changes while running.
+	CookieKey model.Secret
+	Servers   []Server
 	// Options are those of a server that the backend may get, for slots.
 	Options string
+
+	// What is so only in a running process: the spare backend that it has taken,
+	// and whether requests are kept from it for being added half.
+	Live        string
+	Unpublished bool
 }
 
 // Server is one server of a backend as HAProxy knows it.
@@ -124,7 +139,13 @@ func serverOf(t *template.ServerText) Server {
 // equal reports whether two backends are the same but for leaving servers,
 // which no file mentions.
 func (b *Backend) equal(o *Backend) bool {
-	return b.Settings == o.Settings && slices.Equal(b.staying(), o.staying())
+	return b.sameSettings(o) && b.Shareable == o.Shareable && b.CookieKey == o.CookieKey && slices.Equal(b.staying(), o.staying())
+}
+
+// sameSettings reports whether two backends differ in nothing that only a
+// reload can change.
+func (b *Backend) sameSettings(o *Backend) bool {
+	return b.Profile == o.Profile && b.Settings == o.Settings
 }
 
 // staying are the servers that are not leaving.
@@ -135,10 +156,18 @@ func (b *Backend) staying() []Server {
 	return slices.DeleteFunc(slices.Clone(b.Servers), func(s Server) bool { return s.Leaving })
 }
 
-// text is the backend's section in the file.
-func (b *Backend) text() string {
+// text is the backend's section in the file; shared is the section of defaults
+// that has its settings, "" where they are its own.
+func (b *Backend) text(name, shared string) string {
 	var t strings.Builder
-	t.WriteString(b.Settings)
+	if shared != "" {
+		t.WriteString("backend " + name + " from " + shared + "\n")
+	} else {
+		t.WriteString("backend " + name + " from " + b.Profile + "\n" + b.Settings)
+	}
+	if !b.CookieKey.IsEmpty() {
+		t.WriteString("  dynamic-cookie-key " + b.CookieKey.Reveal() + "\n")
+	}
 	for i := range b.Servers {
 		if !b.Servers[i].Leaving {
 			t.WriteString(b.Servers[i].line())
@@ -147,30 +176,48 @@ func (b *Backend) text() string {
 	return t.String()
 }
 
-// configText joins the frame and the backends, by name, and says at which
-// line of the file each backend begins.
-func (s *State) configText() (text string, lines []backendLine) {
+// configText joins the frame, what is prepared, and the backends, by name, and
+// says at which line of the file each section of backends begins.
+func (s *State) configText(f Features) (text string, lines []configSection) {
 	var b strings.Builder
-	b.WriteString(s.Frame)
-	line := 1 + strings.Count(s.Frame, "\n")
+	line := 1
+	write := func(text string, users ...string) {
+		lines = append(lines, configSection{line, users})
+		b.WriteString(text)
+		line += strings.Count(text, "\n")
+	}
+	write(s.Frame)
+	shared := map[string]string{}
+	for _, section := range s.sections(f) {
+		for _, user := range section.users {
+			shared[user] = section.name
+		}
+		write("defaults "+section.name+"\n"+s.Profiles[section.key.profile]+section.key.lines+"\n", section.users...)
+		for _, spare := range section.spares {
+			b := Backend{}
+			if !f.DynamicServers {
+				b.Servers = freshSlots(nil, nil, section.key.options)
+			}
+			write(b.text(spare, section.name))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Backends)) {
-		section := s.Backends[name].text()
-		lines = append(lines, backendLine{line, name})
-		b.WriteString(section)
-		line += strings.Count(section, "\n")
+		write(s.Backends[name].text(name, shared[name]), name)
 	}
 	return b.String(), lines
 }
 
-// backendLine is the first line of a backend in the file.
-type backendLine struct {
-	line int
-	name string
+// configSection is the first line of a section, and the backends that it is
+// about.
+type configSection struct {
+	line     int
+	backends []string
 }
 
 // tableText is the content of a lookup table's file.
 func tableText(entries map[string]string) string {
-	return strings.Join(append(entriesOf(entries), ""), "\n")
+	asTheyAre := func(value string) string { return value }
+	return strings.Join(append(entriesOf(entries, asTheyAre), ""), "\n")
 }
 
 // hostsText is the content of the crt-list.

@@ -33,6 +33,10 @@ type CollectorOptions struct {
 	// itself; ok is false for a server that stands for none. It is called from
 	// the goroutine that collects. Nil means that names speak for themselves.
 	ServerNames func(backend, server string) (endpointID string, ok bool)
+	// BackendNames gives the backend that a proxy stands for, where that is not
+	// its name; ok is false for one that stands for none. It is called like
+	// ServerNames.
+	BackendNames func(proxy string) (backend string, ok bool)
 	// ServerThreshold is the number of servers above which no metrics of
 	// servers are exported; 0 means DefaultServerThreshold.
 	ServerThreshold int

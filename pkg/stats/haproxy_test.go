@@ -85,8 +85,8 @@ func newPlane(t *testing.T, binary string) *plane {
 	})
 	p.stats = stats.New(stats.Options{
 		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
-		ServerNames: p.EndpointOf,
-		ProbeURL:    fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
+		ServerNames: p.EndpointOf, BackendNames: p.BackendOf,
+		ProbeURL: fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
 	})
 	return p
 }
@@ -120,6 +120,19 @@ func (p *plane) serveRoutes(t *testing.T, names ...string) haproxy.Outcome {
 		t.Fatalf("%+v, %v", outcome, err)
 	}
 	return outcome
+}
+
+// reload adds a route with settings that no other has.
+func (p *plane) reload(t *testing.T) bool {
+	t.Helper()
+	outcome, err := p.Apply(t.Context(), model.Change{Upsert: []*model.Route{{
+		Key: model.RouteKey{Namespace: "ns", Name: "other"}, Host: "other.test",
+		Backend: model.Backend{Balance: model.BalanceLeastConn, Forwarded: model.ForwardedNever, CheckInterval: 5 * time.Second},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcome.Reloaded
 }
 
 // get makes requests to a route.
@@ -174,11 +187,19 @@ func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
 		p := newPlane(t, binary)
 		p.serveRoutes(t, "one")
 		p.get(t, "one", 3)
-		if !p.serveRoutes(t, "two").Reloaded {
-			t.Fatal("a new route did not reload")
+		// It is served by a spare backend, until the reload gives it its own.
+		if p.serveRoutes(t, "two").Reloaded {
+			t.Fatal("a route like another took a reload")
+		}
+		p.get(t, "two", 1)
+		if n := strings.Count(request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String(), `route="two"`); n == 0 {
+			t.Error("there are no metrics of the route before the reload")
+		}
+		if !p.reload(t) {
+			t.Fatal("settings of a new kind did not reload")
 		}
 		p.get(t, "one", 2)
-		p.get(t, "two", 1)
+		p.get(t, "two", 2)
 		body := request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String()
 		one, two := "", ""
 		for line := range strings.Lines(body) {
@@ -193,15 +214,15 @@ func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
 				t.Errorf("a server that stands for nothing: %s", line)
 			}
 		}
-		if one != "5" || two != "1" {
-			t.Errorf("the servers answered %q and %q times, want 5 and 1", one, two)
+		if one != "5" || two != "3" {
+			t.Errorf("the servers answered %q and %q times, want 5 and 3", one, two)
 		}
 		for _, want := range []string{
 			"haproxy_up 1\n",
 			"haproxy_max_connections 1234\n",
 			"haproxy_exporter_csv_parse_failures 0\n",
 			"haproxy_exporter_server_threshold{type=\"current\"} 2\n",
-			"haproxy_frontend_http_responses_total{code=\"2xx\",frontend=\"public\"} 6\n",
+			"haproxy_frontend_http_responses_total{code=\"2xx\",frontend=\"public\"} 8\n",
 			"haproxy_backend_connections_total{backend=\"http\",namespace=\"ns\",route=\"one\"} 5\n",
 			"haproxy_backend_up{backend=\"http\",namespace=\"ns\",route=\"two\"} 1\n",
 			"haproxy_backend_current_queue{backend=\"other/openshift_default\",namespace=\"\",route=\"\"} 0\n",

@@ -149,9 +149,14 @@ func (c *Collector) readRows(ctx context.Context, s *snapshot, of kind, visit fu
 }
 
 // key says which series a row belongs to; ok is false for a server that stands
-// for nothing, such as a free slot.
+// for nothing, such as a free slot, and for a backend that nobody has taken.
 func (c *Collector) key(r row) (key seriesKey, ok bool) {
 	proxy := strings.ToValidUTF8(r.proxy, "\uFFFD")
+	if r.kind != frontend && c.opts.BackendNames != nil {
+		if proxy, ok = c.opts.BackendNames(proxy); !ok {
+			return seriesKey{}, false
+		}
+	}
 	from := originOf(proxy)
 	switch r.kind {
 	case frontend:
@@ -161,7 +166,7 @@ func (c *Collector) key(r row) (key seriesKey, ok bool) {
 	}
 	stands, known := endpointOf(strings.ToValidUTF8(r.server, "\uFFFD"))
 	if !known && from.route != "" && c.opts.ServerNames != nil {
-		id, ok := c.opts.ServerNames(r.proxy, r.server)
+		id, ok := c.opts.ServerNames(proxy, r.server)
 		if !ok || id == "" {
 			return seriesKey{}, false
 		}

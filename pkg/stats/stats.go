@@ -38,8 +38,9 @@ type Options struct {
 	// means that there are neither metrics of HAProxy here nor the check
 	// admin-socket.
 	Runtime func(ctx context.Context, command string) (string, error)
-	// ServerNames and ServerThreshold are those of CollectorOptions.
+	// ServerNames, BackendNames and ServerThreshold are those of CollectorOptions.
 	ServerNames     func(backend, server string) (endpointID string, ok bool)
+	BackendNames    func(proxy string) (backend string, ok bool)
 	ServerThreshold int
 	// Routes reports all routes. Nil means that there are none.
 	Routes func(context.Context) ([]model.RouteReport, error)
@@ -143,7 +144,7 @@ func (s *Server) gatherers() prometheus.Gatherers {
 	}
 	if s.opts.Runtime != nil {
 		s.collector = NewCollector(CollectorOptions{
-			Runtime: s.opts.Runtime, ServerNames: s.opts.ServerNames, ServerThreshold: s.opts.ServerThreshold, Logger: s.opts.Logger,
+			Runtime: s.opts.Runtime, ServerNames: s.opts.ServerNames, BackendNames: s.opts.BackendNames, ServerThreshold: s.opts.ServerThreshold, Logger: s.opts.Logger,
 		})
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(s.collector)

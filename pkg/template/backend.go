@@ -10,7 +10,6 @@ import (
 
 // BackendView is the data of the "backend" part.
 type BackendView struct {
-	Name, Profile                   Name
 	Balance                         Arg
 	ConsistentHash                  bool
 	AdjustCase                      bool
@@ -28,11 +27,15 @@ type RewriteView struct{ Match, Replacement Arg }
 
 // CookieView is session affinity.
 type CookieView struct {
-	Name     Name
-	Key      Arg
+	// Inside is the name of the cookie between frontends and backends, the same
+	// for all routes; clients see that of the route.
+	Inside   Name
 	Secure   bool
 	SameSite *Arg
 }
+
+// sessionCookie is CookieView.Inside.
+const sessionCookie = "_router_session"
 
 // ServerView is the data of the "server" part.
 type ServerView struct {
@@ -48,7 +51,6 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 	be := &r.Backend
 	passthrough := r.Termination == model.TerminationPassthrough
 	v := BackendView{
-		Name: b.name("route name", BackendName(r)), Profile: profileOf(r),
 		Balance: b.arg("balance", string(be.Balance)),
 		// Only a consistent hash can change its servers while running.
 		ConsistentHash: passthrough || be.Balance == model.BalanceSource,
@@ -68,10 +70,7 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 	v.HSTS = b.optional("HSTS header", strings.ReplaceAll(be.HSTS, "%", "%%"))
 	v.RequestHeaders, v.ResponseHeaders = b.headers(be.RequestHeaders), b.headers(be.ResponseHeaders)
 	if c := be.Cookie; c != nil {
-		v.Cookie = &CookieView{
-			Name: b.name("cookie name", c.Name), Key: b.arg("cookie key", c.Key.Reveal()),
-			Secure: c.Secure, SameSite: b.optional("SameSite", c.SameSite),
-		}
+		v.Cookie = &CookieView{Inside: Name{sessionCookie}, Secure: c.Secure, SameSite: b.optional("SameSite", c.SameSite)}
 	}
 	if be.Rewrite != nil {
 		v.Rewrite = b.rewrite(r.Path, *be.Rewrite)
@@ -93,6 +92,10 @@ func (b *builder) rewrite(path string, rw model.Rewrite) *RewriteView {
 	}
 	return &RewriteView{Match: b.arg("rewrite of path", match), Replacement: b.arg("rewrite target", replacement)}
 }
+
+// isShareable reports whether other backends may have the same settings: none
+// of them is a file of the route's own, or counts for the route alone.
+func (v *BackendView) isShareable() bool { return v.Allowlist == nil && v.RateLimit == nil }
 
 func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, error) {
 	b := builder{}

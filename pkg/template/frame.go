@@ -41,6 +41,8 @@ type Frame struct {
 	CaseAdjust                                                []CaseView
 	UniqueIDFormat, UniqueIDHeader                            *Arg
 	Profiles                                                  []Profile
+	// SessionCookie is the name of the session cookie inside, see CookieView.
+	SessionCookie Name
 }
 
 // FrameTLS is the TLS of the listeners.
@@ -89,16 +91,17 @@ type CaseView struct{ From, To Arg }
 
 // Profile is a named defaults section that backends build on.
 type Profile struct {
+	*Frame
 	Name      Name
 	HTTP      bool
 	Forwarded model.ForwardedPolicy
 }
 
 // profiles are all the defaults sections; profileOf chooses among them.
-func profiles() []Profile {
-	list := []Profile{{Name: profileName(passthroughPrefix), HTTP: false}}
+func profiles(f *Frame) []Profile {
+	list := []Profile{{Frame: f, Name: profileName(passthroughPrefix), HTTP: false}}
 	for _, p := range []model.ForwardedPolicy{model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever} {
-		list = append(list, Profile{Name: profileName(string(p)), HTTP: true, Forwarded: p})
+		list = append(list, Profile{Frame: f, Name: profileName(string(p)), HTTP: true, Forwarded: p})
 	}
 	return list
 }
@@ -157,9 +160,10 @@ func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
 		RequestHeaders: b.headers(g.Headers.Request), ResponseHeaders: b.headers(g.Headers.Response),
 		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),
 		UniqueIDFormat: b.optional("unique id format", g.Headers.UniqueIDFormat), UniqueIDHeader: b.optional("unique id header", g.Headers.UniqueIDHeader),
-		Profiles: profiles(),
-		Log:      b.log(g.Log),
+		SessionCookie: Name{sessionCookie},
+		Log:           b.log(g.Log),
 	}
+	f.Profiles = profiles(&f)
 	if g.Compression {
 		for _, t := range g.CompressionTypes {
 			f.CompressionTypes = append(f.CompressionTypes, b.arg("compression type", t))

@@ -94,7 +94,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 		case model.TerminationPassthrough:
 			sni, text.Passthrough = BackendName(r), true
 		case model.TerminationEdge, model.TerminationReencrypt:
-			tls.claim(pathOf(r), BackendName(r))
+			tls.claim(pathOf(r), target(r))
 			if sni == "" {
 				sni = VerdictDefault
 			}
@@ -122,6 +122,25 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	return text
 }
 
+// cookieSeparator stands between a backend and the name of its session cookie.
+const cookieSeparator = "|"
+
+// target is what the lookup of a request finds.
+func target(r *model.Route) string {
+	if c := r.Backend.Cookie; c != nil {
+		return BackendName(r) + cookieSeparator + c.Name
+	}
+	return BackendName(r)
+}
+
+// SplitTarget is the backend in the value of a lookup entry, and the rest.
+func SplitTarget(value string) (backend, rest string) {
+	if i := strings.Index(value, cookieSeparator); i >= 0 {
+		return value[:i], value[i:]
+	}
+	return value, ""
+}
+
 // hidden marks a path that plain HTTP does not serve.
 const hidden = ""
 
@@ -129,11 +148,11 @@ const hidden = ""
 func plainVerdict(r *model.Route) string {
 	switch {
 	case r.Termination == model.TerminationNone:
-		return BackendName(r)
+		return target(r)
 	case r.Insecure == model.InsecureRedirect:
 		return VerdictRedirect
 	case r.Insecure == model.InsecureAllow && r.Termination != model.TerminationPassthrough:
-		return BackendName(r)
+		return target(r)
 	}
 	return hidden
 }

@@ -15,11 +15,14 @@ import (
 type Templates struct {
 	parts *template.Template
 	files Layout
+	// ownBackend is whether an operator's file gives the part "backend": it may
+	// hold lines that no section of defaults can.
+	ownBackend bool
 }
 
 // parts are the definitions that the embedded files give and that an
 // operator's files may replace.
-var requiredParts = [...]string{"global", "defaults", "frontends", "backend", "server"}
+var requiredParts = [...]string{"global", "defaults", "profile", "frontends", "backend", "server"}
 
 // New parses the parts in embedded, then those of override, a file or a
 // directory of *.tmpl files; "" for none. A definition in override replaces
@@ -30,6 +33,7 @@ func New(embedded fs.FS, override string, files Layout) (*Templates, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing embedded templates: %w", err)
 	}
+	backend := root.Lookup("backend")
 	if override != "" {
 		paths := []string{override}
 		if info, err := os.Stat(override); err != nil {
@@ -48,7 +52,7 @@ func New(embedded fs.FS, override string, files Layout) (*Templates, error) {
 			return nil, fmt.Errorf("template part %q is not defined", name)
 		}
 	}
-	return &Templates{parts: root, files: files}, nil
+	return &Templates{parts: root, files: files, ownBackend: root.Lookup("backend") != backend}, nil
 }
 
 // lookup is the data of the part that looks a normalised host up.
@@ -73,12 +77,31 @@ func (t *Templates) Frame(f Frame) (string, error) {
 	return b.String(), nil
 }
 
+// Profiles renders the lines of each profile, by its name.
+func (t *Templates) Profiles(f Frame) (map[string]string, error) {
+	texts := make(map[string]string, len(f.Profiles))
+	for _, p := range f.Profiles {
+		var b strings.Builder
+		if err := t.parts.ExecuteTemplate(&b, "profile", p); err != nil {
+			return nil, fmt.Errorf("rendering profile %s: %w", p.Name, err)
+		}
+		texts[p.Name.text] = strings.Trim(b.String(), "\n") + "\n"
+	}
+	return texts, nil
+}
+
 // RouteText is what one route adds to HAProxy's files, but for the lookup
 // tables, which are shared with the other routes of its host.
 type RouteText struct {
-	// Backend is the backend's name, Settings its section without servers.
-	Backend, Settings string
-	Servers           []ServerText
+	// Backend is the backend's name, Profile the defaults section that it builds
+	// on, and Settings the lines of its own but for its servers.
+	Backend, Profile, Settings string
+	// Shareable is whether other backends may have the same settings.
+	Shareable bool
+	// CookieKey is what the values of the session cookie are computed with, ""
+	// without one. It is a word that needs no quotes.
+	CookieKey model.Secret
+	Servers   []ServerText
 	// SpareOptions are the options of a plain server, for slots that wait for
 	// an endpoint.
 	SpareOptions string
@@ -135,7 +158,19 @@ func (t *Templates) Route(r *model.Route) (RouteText, error) {
 	if err := t.parts.ExecuteTemplate(&b, "backend", view); err != nil {
 		return RouteText{}, fmt.Errorf("rendering backend: %w", err)
 	}
-	text := RouteText{Backend: view.Name.text, Settings: b.String()}
+	checked := builder{}
+	text := RouteText{
+		Backend: checked.name("route name", BackendName(r)).text, Profile: profileOf(r).text,
+		Settings: b.String(), Shareable: view.isShareable() && !t.ownBackend,
+	}
+	if c := r.Backend.Cookie; c != nil && view.Cookie != nil {
+		checked.name("cookie name", c.Name)
+		checked.name("cookie key", c.Key.Reveal())
+		text.CookieKey = c.Key
+	}
+	if checked.err != nil {
+		return RouteText{}, checked.err
+	}
 	for i := range r.Backend.Servers {
 		s, err := t.server(r, &r.Backend.Servers[i])
 		if err != nil {
