@@ -21,7 +21,7 @@ test: test-deps ## Runs every test, on real parts; installs and builds what they
 	$(GO) test -race ./...
 
 .PHONY: test-deps
-test-deps: haproxy etcd haproxy-3.2 $(KUBE) ## Installs and builds what the tests need
+test-deps: haproxy etcd haproxy-3.2 haproxy-3.4 $(KUBE) ## Installs and builds what the tests need
 
 .PHONY: haproxy
 haproxy:
@@ -34,6 +34,11 @@ etcd:
 .PHONY: haproxy-3.2
 haproxy-3.2: ## Unpacks Debian's newer HAProxy into build, beside the system's
 	@[ -x build/haproxy-3.2/haproxy ] || { $(APT) update -qq && ./hack/haproxy-newer.sh 3.2 sid; }
+
+.PHONY: haproxy-3.4
+haproxy-3.4: ## Unpacks the HAProxy of Debian's experimental suite, if that has it
+	@[ -x build/haproxy-3.4/haproxy ] || { $(APT) update -qq && ./hack/haproxy-newer.sh 3.4 experimental; } || \
+	  { rm -rf build/haproxy-3.4; echo "WARNING: there is no HAProxy 3.4 to be had; what only it can do is not tested" >&2; }
 
 # The API server and its controllers, built from their module: minutes once.
 $(KUBE): test/kube/go.mod test/kube/go.sum

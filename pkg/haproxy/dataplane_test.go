@@ -142,7 +142,7 @@ func apply(t *testing.T, p *plane, c model.Change) haproxy.Outcome {
 }
 
 func TestServersChangeWithoutReload(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		a, b, c := pod(t, "a"), pod(t, "b"), pod(t, "c")
 		apply(t, p, model.Change{Upsert: []*model.Route{route("one", "one.test", a)}})

@@ -16,7 +16,7 @@ import (
 // TestDriftIsRepaired changes a running HAProxy behind the router's back, in
 // every way that a change can be made, and has it verified.
 func TestDriftIsRepaired(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		d := newTestPlane(t, binary, nil)
 		w := newWorld(t, 1)
 		edge, secure := w.route(0, model.RouteKey{Namespace: "ns", Name: "edge"}), w.route(2, model.RouteKey{Namespace: "ns", Name: "secure"})

@@ -302,7 +302,7 @@ func coldStart(t *testing.T, binary string, routes map[model.RouteKey]*model.Rou
 // TestChangesWhileRunningEqualAColdStart is the property that the data plane
 // stands on: however the routes came to be, what runs is the same.
 func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		reloads, commands := 0, 0
 		for seed := range *sequences {
 			w := newWorld(t, uint64(seed)) //nolint:gosec // a small number

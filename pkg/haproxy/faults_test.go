@@ -91,7 +91,7 @@ func (c *faultyConn) Write(p []byte) (int, error) {
 // TestFaultsOnTheSocketAreRepaired lets something go wrong at each step of a
 // change. Within 2 s what is live is what is wanted.
 func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		f := &faultyDial{}
 		d := newTestPlane(t, binary, f.dial)
 		w := newWorld(t, 42)

@@ -30,7 +30,7 @@ func (p *plane) look(t *testing.T, when string, lookups ...lookup) {
 }
 
 func TestAnExactPathIsThatPathAlone(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		at := func(name, path string, exact bool, s model.Server) *model.Route {
 			r := route(name, "h.test", s)
@@ -68,7 +68,7 @@ func TestAnExactPathIsThatPathAlone(t *testing.T) {
 }
 
 func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		all, anyPath := route("any", model.AnyHost, pod(t, "any")), route("any-path", model.AnyHost, pod(t, "any-path"))
 		anyPath.Path = "/x"

@@ -54,7 +54,7 @@ func settle(t *testing.T, p *plane) {
 }
 
 func TestRoutesThatComeNeedNoReload(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		a, b, c := pod(t, "a"), pod(t, "b"), pod(t, "c")
 		apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a, b)}})
@@ -121,7 +121,7 @@ func TestRoutesThatComeNeedNoReload(t *testing.T) {
 
 // TestManyRoutesAtOnce brings more routes than there are spare backends.
 func TestManyRoutesAtOnce(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		a := pod(t, "a")
 		apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a)}})

@@ -121,7 +121,7 @@ func held(t *testing.T, p *plane, got <-chan struct{}, n int) <-chan time.Time {
 }
 
 func TestOldWorkersAreSeenAndEnd(t *testing.T) {
-	haproxies.Each(t, func(t *testing.T, binary string) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		for _, tt := range []struct {
 			name   string
 			maxAge time.Duration

@@ -34,20 +34,48 @@ func All(t testing.TB) []Binary {
 	}
 	var list []Binary
 	for _, p := range paths {
-		out, err := exec.Command(p, "-v").Output() //nolint:gosec // the tester's choice
-		m := version.FindSubmatch(out)
-		if err != nil || m == nil {
-			t.Fatalf("cannot run %s (%v); \"make test-deps\" brings it", p, err)
-		}
-		list = append(list, Binary{Name: "haproxy-" + string(m[1]), Path: p})
+		list = append(list, binary(t, p))
 	}
 	return list
+}
+
+// binary asks a binary for its version.
+func binary(t testing.TB, path string) Binary {
+	t.Helper()
+	out, err := exec.Command(path, "-v").Output() //nolint:gosec // the tester's choice
+	m := version.FindSubmatch(out)
+	if err != nil || m == nil {
+		t.Fatalf("cannot run %s (%v); \"make test-deps\" brings it", path, err)
+	}
+	return Binary{Name: "haproxy-" + string(m[1]), Path: path}
 }
 
 // Each runs a test on every binary.
 func Each(t *testing.T, test func(t *testing.T, binary string)) {
 	t.Helper()
 	for _, b := range All(t) {
+		t.Run(b.Name, func(t *testing.T) { test(t, b.Path) })
+	}
+}
+
+// newer are binaries beyond those that everything is tested on, which may be
+// missing: they do what no older one can.
+func newer(t testing.TB) []string {
+	t.Helper()
+	path := filepath.Join(root(t), "build", "haproxy-3.4", "haproxy")
+	if _, err := os.Stat(path); err != nil || os.Getenv(variable) != "" {
+		return nil
+	}
+	return []string{path}
+}
+
+// EachAndNewer runs a test on every binary and on newer ones, for what the
+// newer ones do in another way. "make test-deps" says if there are none.
+func EachAndNewer(t *testing.T, test func(t *testing.T, binary string)) {
+	t.Helper()
+	Each(t, test)
+	for _, path := range newer(t) {
+		b := binary(t, path)
 		t.Run(b.Name, func(t *testing.T) { test(t, b.Path) })
 	}
 }
