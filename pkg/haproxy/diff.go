@@ -239,7 +239,7 @@ func (d *differ) bring(name string, want *Backend) *Backend {
 		return nil
 	}
 	if !d.features.DynamicServers {
-		b.Servers = freshSlots(nil, nil, key.options)
+		b.Servers = emptySlots(key.options)
 		for i := range b.Servers {
 			b.Servers[i].Check = b.Servers[i].checkable() // As the file has it.
 		}

@@ -36,16 +36,14 @@ func place(have []Server, want []Server, slots bool) (placed []Server, left int)
 	return placed, 0
 }
 
-// minSlots is the least number of slots of a backend; minSpare the least
-// number of those that are free after a reload.
-const (
-	minSlots = 4
-	minSpare = 2
-)
+// minSpare is the least number of slots that are free after a reload.
+const minSpare = 3
 
 // slotCount is how many slots a backend gets for n endpoints when it is
-// rendered anew: half as many again, at least minSpare more.
-func slotCount(n int) int { return max(minSlots, n+max(minSpare, n/2)) }
+// rendered anew: as many again, at least minSpare more. While the pods of a
+// service are replaced one by one, the old ones' slots are not free at once,
+// and to wait for a reload then would leave the service without its pods.
+func slotCount(n int) int { return n + max(minSpare, n) }
 
 // placeInSlots keeps the endpoints that have a slot and gives the others free
 // ones, as far as those go.
@@ -96,8 +94,7 @@ func named(s Server, name string) Server {
 // where they can, so that their counters go on, and the options that are in
 // use, or that a first endpoint would have, take turns in the spare slots.
 func freshSlots(have []Server, want []Server, options string) []Server {
-	total := slotCount(len(want))
-	placed := make([]Server, total)
+	placed := make([]Server, slotCount(len(want)))
 	left := slices.Clone(want)
 	for i := range placed {
 		name := slotName(i)
@@ -122,14 +119,27 @@ func freshSlots(have []Server, want []Server, options string) []Server {
 			placed[i] = named(left[0], slotName(i))
 			left = left[1:]
 		default:
-			placed[i] = Server{
-				Name: slotName(i), Address: placeholderAddress, Port: placeholderPort, Weight: 1,
-				Options: kinds[spare%len(kinds)],
-			}
+			placed[i] = freeSlot(i, kinds[spare%len(kinds)])
 			spare++
 		}
 	}
 	return placed
+}
+
+// spareSlots is how many slots a spare backend has.
+const spareSlots = 6
+
+// emptySlots are those of a backend that nobody has taken.
+func emptySlots(options string) []Server {
+	slots := make([]Server, spareSlots)
+	for i := range slots {
+		slots[i] = freeSlot(i, options)
+	}
+	return slots
+}
+
+func freeSlot(i int, options string) Server {
+	return Server{Name: slotName(i), Address: placeholderAddress, Port: placeholderPort, Weight: 1, Options: options}
 }
 
 func slotName(i int) string { return "s" + strconv.Itoa(i+1) }

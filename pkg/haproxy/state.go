@@ -196,7 +196,7 @@ func (s *State) configText(f Features) (text string, lines []configSection) {
 		for _, spare := range section.spares {
 			b := Backend{}
 			if !f.DynamicServers {
-				b.Servers = freshSlots(nil, nil, section.key.options)
+				b.Servers = emptySlots(section.key.options)
 			}
 			write(b.text(spare, section.name))
 		}
