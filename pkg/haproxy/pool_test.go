@@ -83,6 +83,14 @@ func TestRoutesThatComeNeedNoReload(t *testing.T) {
 			t.Errorf("verify: %+v %v", o, err)
 		}
 
+		// Time-outs are not settings of the backend.
+		changed := sticky("second", a, b, c)
+		changed.Backend.ServerTimeout, changed.Backend.TunnelTimeout = time.Minute, time.Hour
+		if o := apply(t, p, model.Change{Upsert: []*model.Route{changed}}); o.Reloaded || len(o.Pending) > 0 {
+			t.Errorf("a time-out took a reload: %+v", o)
+		}
+		stays("with another time-out")
+
 		// A route that goes makes room for others, as often as that happens.
 		for i := range 3 * 32 {
 			name := fmt.Sprint("guest", i)

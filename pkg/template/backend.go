@@ -14,7 +14,7 @@ type BackendView struct {
 	ConsistentHash                  bool
 	AdjustCase                      bool
 	Allowlist                       *Path
-	ServerTimeout, TunnelTimeout    *Duration
+	TunnelTimeout                   *Duration
 	RateLimit                       *model.RateLimit
 	Rewrite                         *RewriteView
 	Cookie                          *CookieView
@@ -54,7 +54,6 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 		Balance: b.arg("balance", string(be.Balance)),
 		// Only a consistent hash can change its servers while running.
 		ConsistentHash: passthrough || be.Balance == model.BalanceSource,
-		TunnelTimeout:  optional(be.TunnelTimeout),
 		RateLimit:      be.RateLimit,
 	}
 	if be.Allowlist != nil {
@@ -63,9 +62,9 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 		v.Allowlist = &p
 	}
 	if passthrough {
+		v.TunnelTimeout = optional(be.TunnelTimeout)
 		return v, b.err
 	}
-	v.ServerTimeout = optional(be.ServerTimeout)
 	v.AdjustCase = be.AdjustCase
 	v.HSTS = b.optional("HSTS header", strings.ReplaceAll(be.HSTS, "%", "%%"))
 	v.RequestHeaders, v.ResponseHeaders = b.headers(be.RequestHeaders), b.headers(be.ResponseHeaders)

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"router/pkg/model"
 )
@@ -122,20 +124,32 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	return text
 }
 
-// cookieSeparator stands between a backend and the name of its session cookie.
-const cookieSeparator = "|"
+// targetSeparator stands between the fields of what a lookup finds.
+const targetSeparator = "|"
 
-// target is what the lookup of a request finds.
+// target is what the lookup of a request finds: the backend, the name of its
+// session cookie, and the time-outs for its servers and tunnels in
+// milliseconds. Fields that are empty are left out at the end.
 func target(r *model.Route) string {
+	fields := []string{BackendName(r), "", milliseconds(r.Backend.ServerTimeout), milliseconds(r.Backend.TunnelTimeout)}
 	if c := r.Backend.Cookie; c != nil {
-		return BackendName(r) + cookieSeparator + c.Name
+		fields[1] = c.Name
 	}
-	return BackendName(r)
+	return strings.TrimRight(strings.Join(fields, targetSeparator), targetSeparator)
+}
+
+// milliseconds writes a time-out, "" for none.
+func milliseconds(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	ms := (min(d, maxTimeout) + time.Millisecond - 1) / time.Millisecond
+	return strconv.FormatInt(int64(ms), 10)
 }
 
 // SplitTarget is the backend in the value of a lookup entry, and the rest.
 func SplitTarget(value string) (backend, rest string) {
-	if i := strings.Index(value, cookieSeparator); i >= 0 {
+	if i := strings.Index(value, targetSeparator); i >= 0 {
 		return value[:i], value[i:]
 	}
 	return value, ""

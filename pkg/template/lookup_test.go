@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"router/pkg/model"
 )
@@ -164,5 +165,31 @@ func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 				t.Errorf("got  %v\nwant %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTargetsHaveTheFieldsThatTheFrontendsRead(t *testing.T) {
+	at := func(cookie string, server, tunnel time.Duration) *model.Route {
+		r := &model.Route{Key: model.RouteKey{Namespace: "ns", Name: "r"}}
+		r.Backend.ServerTimeout, r.Backend.TunnelTimeout = server, tunnel
+		if cookie != "" {
+			r.Backend.Cookie = &model.Cookie{Name: cookie}
+		}
+		return r
+	}
+	for want, r := range map[string]*model.Route{
+		"be_http:ns:r":                 at("", 0, 0),
+		"be_http:ns:r|c":               at("c", 0, 0),
+		"be_http:ns:r|c|5000":          at("c", 5*time.Second, 0),
+		"be_http:ns:r|||1500":          at("", 0, 1500*time.Millisecond),
+		"be_http:ns:r||1|2":            at("", time.Microsecond, 2*time.Millisecond),
+		"be_http:ns:r|c|2147483647|60": at("c", 1000*time.Hour, 60*time.Millisecond),
+	} {
+		if got := target(r); got != want {
+			t.Errorf("%+v: %q, want %q", r.Backend, got, want)
+		}
+		if backend, rest := SplitTarget(want); backend != "be_http:ns:r" || backend+rest != want {
+			t.Errorf("%q is split into %q and %q", want, backend, rest)
+		}
 	}
 }
