@@ -286,7 +286,7 @@ func newStatusClient(config *rest.Config) (status.Client, error) {
 func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, writer *status.Writer, logger *slog.Logger) controller.Options {
 	c := controller.Options{
 		Queue: queue, DataPlane: plane, Logger: logger, Now: time.Now,
-		Selection: selection,
+		Selection: selection, ExternalCertificates: o.ExternalCertificates,
 		Admission: admission.Options{
 			Naming: admission.Naming{
 				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"router/pkg/controller/admission"
+	"router/pkg/controller/external"
 	"router/pkg/controller/status"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
@@ -48,6 +49,11 @@ type Options struct {
 	DataPlane DataPlane
 	// Status may be nil: nothing is written then.
 	Status StatusWriter
+	// ExternalCertificates lets routes have their certificate in a secret.
+	ExternalCertificates bool
+	// Secrets reads the secrets that are referred to. It may be nil: the queue
+	// gets all secrets unasked then.
+	Secrets Secrets
 	// Selection says which routes the router looks at.
 	Selection source.Selection
 	Logger    *slog.Logger
@@ -74,6 +80,9 @@ type Controller struct {
 	store    *source.Store
 	index    *admission.Index
 	requests chan func(context.Context)
+	// external is nil where routes may have no certificates in secrets.
+	external *external.Certificates
+	followed followed
 
 	// routes are what was handed to the data plane, by key.
 	routes map[model.RouteKey]*served
@@ -99,13 +108,19 @@ type served struct {
 
 // New returns a controller that has seen nothing.
 func New(o Options) *Controller {
-	return &Controller{
-		opts: o, store: source.NewStore(o.Selection), index: admission.NewIndex(o.Admission),
-		requests: make(chan func(context.Context)),
+	c := &Controller{
+		opts: o, store: source.NewStore(o.Selection), requests: make(chan func(context.Context)),
+		followed: followed{secrets: o.Secrets, asked: map[source.Key]bool{}, awaited: map[source.Key]bool{}},
 		routes:   map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
 		ready: make(chan struct{}),
 	}
+	if o.ExternalCertificates {
+		c.external = external.New(external.Options{Secrets: c.store, Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
+		o.Admission.ExternalCertificate = c.external.Of
+	}
+	c.index = admission.NewIndex(o.Admission)
+	return c
 }
 
 // Ready is closed once everything that there was at the start is served.
@@ -194,21 +209,29 @@ func (c *Controller) markReady() {
 func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
 	touched := map[model.RouteKey]bool{}
+	secrets := map[source.Key]bool{}
 	for _, change := range batch.Changes {
+		c.followed.heard(change)
 		if c.onlyStatus(change) {
 			continue
 		}
-		for _, key := range c.store.Affected(change, c.store.Apply(change)) {
+		old := c.store.Apply(change)
+		noteSecrets(old, secrets)
+		for _, key := range c.store.Affected(change, old) {
+			c.noteSecretsOf(key, secrets)
 			if key.Kind != source.KindRoute {
 				continue
 			}
 			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
 			c.dirty[k] = true
-			if change.Key.Kind == source.KindRoute || change.Key.Kind == source.KindNamespace {
+			switch change.Key.Kind {
+			case source.KindRoute, source.KindNamespace, source.KindSecret:
 				touched[k] = true
+			default: // Services and endpoints are no matter of admission.
 			}
 		}
 	}
+	c.followSecrets(secrets)
 	var set []*routev1.Route
 	var gone []model.RouteKey
 	for _, k := range sortedKeys(touched) {
@@ -219,12 +242,16 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 			set = append(set, r)
 		} else {
 			gone = append(gone, k)
+			if c.external != nil {
+				c.external.Forget(k)
+			}
 		}
 	}
 	for _, k := range c.index.Update(set, gone) {
 		c.dirty[k] = true
 	}
-	if c.synced = c.synced || batch.Synced; !c.synced {
+	// The secrets that routes need are initial objects, too.
+	if c.synced = c.synced || batch.Synced && len(c.followed.awaited) == 0; !c.synced {
 		return haproxy.Outcome{}, nil
 	}
 	change := c.translate()
@@ -348,8 +375,8 @@ func (c *Controller) report(o haproxy.Outcome) {
 	for _, k := range sortedKeys(tell) {
 		s := c.routes[k]
 		r := c.selected(k)
-		if s == nil || r == nil || pending[k] {
-			continue // It is told once HAProxy has it.
+		if s == nil || r == nil || pending[k] || c.awaitsSecret(r) {
+			continue // It is told once HAProxy, or the router, has it.
 		}
 		v := c.verdict(k, s)
 		c.opts.Status.Set(status.Desired{

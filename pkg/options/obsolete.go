@@ -53,7 +53,6 @@ func obsoleteRows() []Row {
 		obsolete("upgrade-validation", "UPGRADE_VALIDATION", upgrade).boolean(),
 		obsolete("debug-upgrade-validation-force-add-condition", "DEBUG_UPGRADE_VALIDATION_FORCE_ADD_CONDITION", upgrade).boolean(),
 		obsolete("debug-upgrade-validation-force-remove-condition", "DEBUG_UPGRADE_VALIDATION_FORCE_REMOVE_CONDITION", upgrade).boolean(),
-		obsolete("allow-external-certificates", "ROUTER_ENABLE_EXTERNAL_CERTIFICATE", "certificates from Secrets are not read yet; routes that name one are refused with a reason").boolean(),
 		obsolete("enable-ingress", "ROUTER_ENABLE_INGRESS", "Ingress objects are not served yet").boolean(),
 		obsolete("panic", "OPENSHIFT_ON_PANIC", "a panic ends the router, and its pod is started again"),
 		obsolete("profile", "OPENSHIFT_PROFILE", "profiles are read from the statistics port"),

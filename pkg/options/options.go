@@ -24,6 +24,7 @@ type Options struct {
 	AllowWildcardRoutes            bool
 	DisableNamespaceOwnershipCheck bool
 	ExtendedValidation             bool
+	ExternalCertificates           bool
 	WatchEndpoints, IncludeUDP     bool
 
 	// Manifests is the directory to serve instead of a cluster, "" for none.

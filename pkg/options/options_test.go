@@ -27,7 +27,7 @@ var cases = map[string][2]string{
 	"router-canonical-hostname": {"apps.test", "10.0.0.1"}, "update-status": {"false", "yes"}, "resync-interval": {"1m", "x"},
 	"labels": {"a=b", "a=b=c"}, "project-labels": {"*", "a=b=c"}, "namespace-labels": {"a in (b)", "a=b=c"},
 	"watch-endpoints": {"true", "x"}, "include-udp-endpoints": {"1", "2"}, "override-hostname": {"false", "x"},
-	"allow-wildcard-routes": {"true", "x"}, "disable-namespace-ownership-check": {"true", "x"}, "extended-validation": {"false", "x"},
+	"allow-wildcard-routes": {"true", "x"}, "allow-external-certificates": {"false", "x"}, "disable-namespace-ownership-check": {"true", "x"}, "extended-validation": {"false", "x"},
 	"insecure-skip-tls-verify": {"true", "x"}, "disable-compression": {"true", "x"},
 	"http-port": {"8080", "0"}, "https-port": {"8443", "65536"}, "bind-address": {"::1", "localhost"}, "ip-mode": {"v4v6", "v5"},
 	"use-proxy-protocol": {"true", "x"}, "inspect-delay": {"1s", "1.5s"}, "max-connections": {"auto", "-1"},
@@ -112,7 +112,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.Global.Listen.HTTPPort != 80 || o.Global.Listen.HTTPSPort != 443 || o.StatsPort != 1936 || !o.Global.HTTP2 || o.Global.TLS.KeepClientHeaders ||
-		o.Name != "public" || o.Global.MaxConnections != 50000 || o.Routes.Balance != model.BalanceRandom || o.Interval != 5*time.Second {
+		o.Name != "public" || !o.ExternalCertificates || o.Global.MaxConnections != 50000 || o.Routes.Balance != model.BalanceRandom || o.Interval != 5*time.Second {
 		t.Errorf("defaults are %+v", o)
 	}
 }

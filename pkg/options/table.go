@@ -88,6 +88,7 @@ func admissionRows() []Row {
 		list("allowed-domains", "ROUTER_ALLOWED_DOMAINS", "Admit only hosts in or below these domains.", func(o *Options) *[]string { return &o.AllowedDomains }),
 		boolean("allow-wildcard-routes", "ROUTER_ALLOW_WILDCARD_ROUTES", false, "Admit routes with wildcardPolicy Subdomain.", func(o *Options) *bool { return &o.AllowWildcardRoutes }),
 		boolean("disable-namespace-ownership-check", "ROUTER_DISABLE_NAMESPACE_OWNERSHIP_CHECK", false, "Let several namespaces share a host, with different paths.", func(o *Options) *bool { return &o.DisableNamespaceOwnershipCheck }),
+		boolean("allow-external-certificates", "ROUTER_ENABLE_EXTERNAL_CERTIFICATE", true, "Let routes have their certificate in a Secret (spec.tls.externalCertificate).", func(o *Options) *bool { return &o.ExternalCertificates }),
 		boolean("extended-validation", "EXTENDED_VALIDATION", true, "Check TLS settings and certificates before a route is admitted.", func(o *Options) *bool { return &o.ExtendedValidation }),
 	}
 }

@@ -113,6 +113,29 @@ func (s *Store) IngressesOfSecret(namespace, name string) []Key {
 	return s.usersOf(Key{KindSecret, namespace, name}, KindIngress)
 }
 
+// UsersOfSecret returns the keys of the routes and ingresses that refer to a
+// secret and that the router looks at, sorted.
+func (s *Store) UsersOfSecret(namespace, name string) []Key {
+	var list []Key
+	for user := range s.users[Key{KindSecret, namespace, name}] {
+		switch user.Kind {
+		case KindRoute:
+			if s.SelectedRoute(user.Namespace, user.Name) == nil {
+				continue
+			}
+		case KindIngress:
+			if s.SelectedIngress(user.Namespace, user.Name) == nil {
+				continue
+			}
+		default:
+			continue
+		}
+		list = append(list, user)
+	}
+	slices.SortFunc(list, Key.Compare)
+	return list
+}
+
 // SecretsOf returns the keys of the secrets that a route or ingress refers
 // to, sorted and each once: those whose content the router needs.
 func SecretsOf(o metav1.Object) []Key {

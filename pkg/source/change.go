@@ -53,8 +53,11 @@ func (k Key) Compare(o Key) int {
 type Change struct {
 	Key    Key
 	Object metav1.Object
-	// Absence says more where Object is nil.
+	// Absence says more where Object is nil, and Detail more about that: the
+	// verbs that are lacking where it is Forbidden, separated by commas; the
+	// kind of error where it is Unreadable.
 	Absence Absence
+	Detail  string
 }
 
 // Absence says what is known of an object that is not there.
@@ -66,6 +69,9 @@ const (
 	// Forbidden is an object that the router may not read: whether it exists
 	// and what it holds is not known.
 	Forbidden Absence = "Forbidden"
+	// Unreadable is an object that could not be read for another reason, and
+	// has not been before. It is tried again.
+	Unreadable Absence = "Unreadable"
 	// Forgotten is an object that nobody looks at any longer.
 	Forgotten Absence = "Forgotten"
 )

@@ -33,11 +33,17 @@ type Store struct {
 	tables     map[Kind]anyTable
 
 	// absent holds secrets that were reported as not being there.
-	absent map[Key]Absence
+	absent map[Key]absent
 	// users are the routes and ingresses that refer to an object.
 	users map[Key]map[Key]struct{}
 	// slicesOf are the slices of each service, by name.
 	slicesOf map[Key]map[string]*discoveryv1.EndpointSlice
+}
+
+// absent is what a change said of an object that is not there.
+type absent struct {
+	absence Absence
+	detail  string
 }
 
 // NewStore returns an empty store in which the objects of the selection count.
@@ -49,7 +55,7 @@ func NewStore(selection Selection) *Store {
 		endpoints: table[*corev1.Endpoints]{}, //nolint:staticcheck // watched on request
 		secrets:   table[*corev1.Secret]{}, configMaps: table[*corev1.ConfigMap]{}, namespaces: table[*corev1.Namespace]{},
 		ingresses: table[*networkingv1.Ingress]{}, classes: table[*networkingv1.IngressClass]{},
-		absent: map[Key]Absence{}, users: map[Key]map[Key]struct{}{}, slicesOf: map[Key]map[string]*discoveryv1.EndpointSlice{},
+		absent: map[Key]absent{}, users: map[Key]map[Key]struct{}{}, slicesOf: map[Key]map[string]*discoveryv1.EndpointSlice{},
 	}
 	s.tables = map[Kind]anyTable{
 		KindRoute: s.routes, KindService: s.services, KindEndpointSlice: s.slices, KindEndpoints: s.endpoints,
@@ -77,7 +83,7 @@ func (s *Store) Apply(c Change) metav1.Object {
 		if c.Object != nil || c.Absence == Forgotten {
 			delete(s.absent, c.Key)
 		} else {
-			s.absent[c.Key] = c.Absence
+			s.absent[c.Key] = absent{c.Absence, c.Detail}
 		}
 	}
 	return old
@@ -161,6 +167,8 @@ const (
 	SecretMissing SecretState = "Missing"
 	// SecretForbidden may not be read by the router.
 	SecretForbidden SecretState = "Forbidden"
+	// SecretUnreadable could not be read for another reason.
+	SecretUnreadable SecretState = "Unreadable"
 	// SecretUnknown has not been reported on. Where secrets are watched by
 	// name, the report is still to come; a directory never reports on a
 	// secret that it does not have.
@@ -172,14 +180,22 @@ func (s *Store) SecretState(namespace, name string) SecretState {
 	if s.Secret(namespace, name) != nil {
 		return SecretPresent
 	}
-	absence, reported := s.absent[Key{KindSecret, namespace, name}]
+	a, reported := s.absent[Key{KindSecret, namespace, name}]
 	switch {
 	case !reported:
 		return SecretUnknown
-	case absence == Forbidden:
+	case a.absence == Forbidden:
 		return SecretForbidden
+	case a.absence == Unreadable:
+		return SecretUnreadable
 	}
 	return SecretMissing
+}
+
+// SecretDetail is the Detail of the change that said of a secret that it is
+// not there, "" where there is none.
+func (s *Store) SecretDetail(namespace, name string) string {
+	return s.absent[Key{KindSecret, namespace, name}].detail
 }
 
 // ConfigMap returns a config map, nil if there is none.

@@ -82,6 +82,9 @@ func checkTLS(r *routev1.Route, before *claim, o *Options) checked {
 		if tls.Certificate != "" || tls.Key != "" {
 			c.fail(field.Invalid(externalField, tls.ExternalCertificate.Name, "cannot have both spec.tls.certificate and spec.tls.externalCertificate"))
 		}
+		if e.Reason != "" && e.Certificate != "" {
+			c.note(externalField, "the secret cannot be used; the last good certificate is served")
+		}
 		contents := *tls
 		contents.Certificate, contents.Key = e.Certificate, e.Key
 		tls = &contents
@@ -91,6 +94,18 @@ func checkTLS(r *routev1.Route, before *claim, o *Options) checked {
 		c.checkDestinationCA(tls, o, now)
 	}
 	return c
+}
+
+// Unservable reports what keeps the certificate, key and CA certificates of
+// spec.tls from being served, nil if nothing does. It is what a route with
+// these contents would be told.
+func (o Options) Unservable(tls *routev1.TLSConfig) error {
+	var c checked
+	c.serving(tls, &o, o.Now())
+	if failures := c.failures.ToAggregate(); failures != nil {
+		return failures
+	}
+	return nil
 }
 
 var notEnabled = External{
