@@ -56,6 +56,7 @@ func TestTheRoleCoversWhatIsWatched(t *testing.T) {
 	for _, want := range [][3]string{
 		{"route.openshift.io", "routes", "watch"}, {"route.openshift.io", "routes/status", "update"},
 		{"", "services", "watch"}, {"", "endpoints", "watch"}, {"", "namespaces", "watch"}, {"discovery.k8s.io", "endpointslices", "watch"},
+		{"authorization.k8s.io", "selfsubjectaccessreviews", "create"},
 	} {
 		if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
 			return slices.Contains(r.APIGroups, want[0]) && slices.Contains(r.Resources, want[1]) && slices.Contains(r.Verbs, want[2])

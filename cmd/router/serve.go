@@ -70,11 +70,11 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	}
 
 	queue := source.NewQueue(time.Now)
-	feed, writer, err := newSource(o, queue, logger)
+	objects, err := newSource(o, queue, registry, logger)
 	if err != nil {
 		return err
 	}
-	c := controller.New(controllerOptions(o, selection, queue, plane, writer, logger))
+	c := controller.New(controllerOptions(o, selection, queue, plane, objects, logger))
 	serverTLS, err := metricsTLS(o, logger)
 	if err != nil {
 		return err
@@ -94,12 +94,12 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	running, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAll()
 	group, running := errgroup.WithContext(running)
-	group.Go(func() error { return feed(running) })
+	group.Go(func() error { return objects.run(running) })
 	group.Go(func() error { return c.Run(running) })
 	group.Go(func() error { supervisor.Run(running); return nil })
 	group.Go(func() error { return server.Serve(running, listener) })
-	if writer != nil {
-		group.Go(func() error { writer.Run(running); return nil })
+	if objects.writer != nil {
+		group.Go(func() error { objects.writer.Run(running); return nil })
 	}
 	group.Go(func() error {
 		defer stopAll()
@@ -231,19 +231,26 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	return plane, layout, err
 }
 
-// newSource is where objects come from: its loop, and for a cluster the
-// writer of statuses.
-func newSource(o options.Options, queue *source.Queue, logger *slog.Logger) (func(context.Context) error, *status.Writer, error) {
+// objectSource is where objects come from.
+type objectSource struct {
+	run func(context.Context) error
+	// secrets is nil where all of them come unasked, writer where no status is
+	// written.
+	secrets controller.Secrets
+	writer  *status.Writer
+}
+
+func newSource(o options.Options, queue *source.Queue, registry prometheus.Registerer, logger *slog.Logger) (objectSource, error) {
 	if o.Manifests != "" {
 		s, err := manifests.New(manifests.Options{Dir: o.Manifests, Queue: queue, Logger: logger})
 		if err != nil {
-			return nil, nil, err
+			return objectSource{}, err
 		}
-		return s.Run, nil, nil
+		return objectSource{run: s.Run}, nil
 	}
 	config, err := kube.Config(kube.Flags(o.Kubernetes))
 	if err != nil {
-		return nil, nil, err
+		return objectSource{}, err
 	}
 	namespaceLabels := o.NamespaceLabels
 	if o.ProjectLabels != "" && o.ProjectLabels != "*" {
@@ -254,21 +261,32 @@ func newSource(o options.Options, queue *source.Queue, logger *slog.Logger) (fun
 		NamespaceLabels: namespaceLabels, Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints,
 	})
 	if err != nil {
-		return nil, nil, err
+		return objectSource{}, err
 	}
-	if !o.UpdateStatus {
-		return s.Run, nil, nil
+	found := objectSource{run: s.Run, secrets: s}
+	if o.UpdateStatus {
+		found.writer, err = newWriter(o, config, registry, logger)
 	}
+	return found, err
+}
+
+// contentionWindows is how many windows of contention there are between two
+// resyncs, as in the reference router.
+const contentionWindows = 10
+
+// newWriter is the writer of statuses.
+func newWriter(o options.Options, config *rest.Config, registry prometheus.Registerer, logger *slog.Logger) (*status.Writer, error) {
 	replica, err := os.Hostname()
 	if err != nil {
-		return nil, nil, fmt.Errorf("telling replicas apart: %w", err)
+		return nil, fmt.Errorf("telling replicas apart: %w", err)
 	}
 	client, err := newStatusClient(config)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s.Run, status.New(status.Options{
+	return status.New(status.Options{
 		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
+		ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: status.NewMetrics(registry),
 	}), nil
 }
 
@@ -283,10 +301,10 @@ func newStatusClient(config *rest.Config) (status.Client, error) {
 	return status.ClusterClient{Routes: routes.RouteV1()}, nil
 }
 
-func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, writer *status.Writer, logger *slog.Logger) controller.Options {
+func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, objects objectSource, logger *slog.Logger) controller.Options {
 	c := controller.Options{
 		Queue: queue, DataPlane: plane, Logger: logger, Now: time.Now,
-		Selection: selection, ExternalCertificates: o.ExternalCertificates,
+		Selection: selection, Secrets: objects.secrets, ExternalCertificates: o.ExternalCertificates,
 		Admission: admission.Options{
 			Naming: admission.Naming{
 				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,
@@ -301,8 +319,8 @@ func controllerOptions(o options.Options, selection source.Selection, queue *sou
 			LocalEndpoints: o.Manifests != "",
 		},
 	}
-	if writer != nil {
-		c.Status = writer
+	if objects.writer != nil {
+		c.Status = objects.writer
 	}
 	return c
 }

@@ -265,6 +265,9 @@ func compare(t *testing.T, s *source.Store, w world) {
 			if !slices.Equal(s.RoutesOfSecret(namespace, name), wantRoutes) || !slices.Equal(s.IngressesOfSecret(namespace, name), wantIngresses) {
 				t.Fatalf("users of secret %s/%s are wrong", namespace, name)
 			}
+			if got := s.UsersOfSecret(namespace, name); w.selected(namespace) && len(got) != len(wantRoutes)+len(wantIngresses) || !w.selected(namespace) && len(got) != 0 {
+				t.Fatalf("secret %s/%s is needed by %v", namespace, name, got)
+			}
 			var slicesWanted []*discoveryv1.EndpointSlice
 			for y := range 5 {
 				o, _ := w[source.Key{Kind: source.KindEndpointSlice, Namespace: namespace, Name: "x" + strconv.Itoa(y)}].(*discoveryv1.EndpointSlice)
@@ -314,6 +317,7 @@ func TestSecretsAreUnknownUntilTheyAreReportedOn(t *testing.T) {
 		{"missing when first reported on", source.Change{Key: k}, source.SecretMissing},
 		{"present when made", source.Change{Key: k, Object: &corev1.Secret{}}, source.SecretPresent},
 		{"forbidden when the permission is gone", source.Change{Key: k, Absence: source.Forbidden}, source.SecretForbidden},
+		{"unreadable when the API server says so", source.Change{Key: k, Absence: source.Unreadable, Detail: "InternalError"}, source.SecretUnreadable},
 		{"missing when the permission is back and the secret is not", source.Change{Key: k}, source.SecretMissing},
 		{"unknown when nobody looks any longer", source.Change{Key: k, Absence: source.Forgotten}, source.SecretUnknown},
 	}
@@ -325,6 +329,9 @@ func TestSecretsAreUnknownUntilTheyAreReportedOn(t *testing.T) {
 			s.Apply(step.change)
 			if got := s.SecretState("n", "a"); got != step.want {
 				t.Errorf("state is %s, want %s", got, step.want)
+			}
+			if got := s.SecretDetail("n", "a"); got != step.change.Detail {
+				t.Errorf("the detail is %q", got)
 			}
 		})
 	}

@@ -142,6 +142,9 @@ func TestCluster(t *testing.T) {
 			t.Run("no API server", func(t *testing.T) { c.t = t; c.testUnreachable(r) })
 		})
 	}
+	// What follows is about the cluster, not about HAProxy.
+	haproxy := haproxies.All(t)[0].Path
+	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
 }
 
 // testRoutes makes, changes and deletes routes of all four terminations.

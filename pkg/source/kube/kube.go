@@ -49,10 +49,11 @@ type Options struct {
 
 // Source watches a cluster.
 type Source struct {
-	opts   Options
-	kinds  []watchedKind
-	start  func(stop <-chan struct{})
-	failed failures
+	opts    Options
+	kinds   []watchedKind
+	start   func(stop <-chan struct{})
+	failed  *failures
+	secrets *secrets
 }
 
 // watchedKind is one kind of object and its informer.
@@ -84,7 +85,18 @@ func New(o Options) (*Source, error) {
 	namespaceFactory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync, informers.WithTransform(trim),
 		informers.WithTweakListOptions(func(l *metav1.ListOptions) { l.LabelSelector = o.NamespaceLabels }))
 
-	s := &Source{opts: o, failed: failures{logger: o.Logger, at: map[string]time.Time{}}}
+	// Requests for single secrets are bounded by how many are under way, and
+	// by the API server; the client's own limit would make a start with many
+	// of them take minutes.
+	unlimited := rest.CopyConfig(config)
+	unlimited.QPS = -1
+	secretClient, err := kubernetes.NewForConfig(unlimited)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes client: %w", err)
+	}
+
+	s := &Source{opts: o, failed: &failures{logger: o.Logger, at: map[string]time.Time{}}}
+	s.secrets = newSecrets(secretClient, o, s.failed)
 	s.kinds = []watchedKind{
 		{source.KindRoute, "routes.route.openshift.io", routeFactory.Route().V1().Routes().Informer()},
 		{source.KindService, "services", factory.Core().V1().Services().Informer()},
@@ -105,9 +117,17 @@ func New(o Options) (*Source, error) {
 	return s, nil
 }
 
+// Follow reads a secret from now on, and pushes it into the queue with every
+// change. It does not wait.
+func (s *Source) Follow(secret source.Key) { s.secrets.Follow(secret) }
+
+// Forget ends what Follow began. It does not wait.
+func (s *Source) Forget(secret source.Key) { s.secrets.Forget(secret) }
+
 // Run watches until ctx ends. A cluster that cannot be reached is tried again
 // for ever, and what was seen last stays.
 func (s *Source) Run(ctx context.Context) error {
+	defer s.secrets.end()
 	var registered []cache.InformerSynced
 	for _, k := range s.kinds {
 		if err := k.informer.SetWatchErrorHandlerWithContext(s.failed.handler(k.resource)); err != nil {
@@ -195,22 +215,26 @@ func (f *failures) handler(resource string) cache.WatchErrorHandlerWithContext {
 		if apierrors.IsResourceExpired(err) || errors.Is(err, context.Canceled) {
 			return // The informer lists again; nothing is wrong.
 		}
-		f.mu.Lock()
-		recent := time.Since(f.at[resource]) < repeatAfter
-		if !recent {
-			f.at[resource] = time.Now()
-		}
-		f.mu.Unlock()
-		if recent {
-			return
-		}
-		hint := "the cluster is tried again; what was seen last is served"
-		switch {
-		case apierrors.IsNotFound(err) && resource == "routes.route.openshift.io":
-			hint = "the cluster has no Route resource: install its CustomResourceDefinition (routes." + routev1.GroupName + ")"
-		case apierrors.IsForbidden(err):
-			hint = "the router's service account may not list and watch this; see deploy/"
-		}
-		f.logger.Error("watching the cluster fails", "resource", resource, "error", err, "hint", hint)
+		f.tell(resource, err)
 	}
+}
+
+func (f *failures) tell(resource string, err error) {
+	f.mu.Lock()
+	recent := time.Since(f.at[resource]) < repeatAfter
+	if !recent {
+		f.at[resource] = time.Now()
+	}
+	f.mu.Unlock()
+	if recent {
+		return
+	}
+	hint := "the cluster is tried again; what was seen last is served"
+	switch {
+	case apierrors.IsNotFound(err) && resource == "routes.route.openshift.io":
+		hint = "the cluster has no Route resource: install its CustomResourceDefinition (routes." + routev1.GroupName + ")"
+	case apierrors.IsForbidden(err):
+		hint = "the router's service account may not list and watch this; see deploy/"
+	}
+	f.logger.Error("watching the cluster fails", "resource", resource, "error", err, "hint", hint)
 }
