@@ -70,7 +70,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	}
 
 	queue := source.NewQueue(time.Now)
-	objects, err := newSource(o, queue, registry, logger)
+	objects, err := newSource(o, selection, queue, registry, logger)
 	if err != nil {
 		return err
 	}
@@ -100,6 +100,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group.Go(func() error { return server.Serve(running, listener) })
 	if objects.writer != nil {
 		group.Go(func() error { objects.writer.Run(running); return nil })
+	}
+	if objects.sweep != nil {
+		group.Go(func() error { objects.sweep(running); return nil })
 	}
 	group.Go(func() error {
 		defer stopAll()
@@ -238,9 +241,12 @@ type objectSource struct {
 	// written.
 	secrets controller.Secrets
 	writer  *status.Writer
+	// sweep, if not nil, tidies up after routes that left the selection while
+	// the router was not running. It returns when it is done.
+	sweep func(context.Context)
 }
 
-func newSource(o options.Options, queue *source.Queue, registry prometheus.Registerer, logger *slog.Logger) (objectSource, error) {
+func newSource(o options.Options, selection source.Selection, queue *source.Queue, registry prometheus.Registerer, logger *slog.Logger) (objectSource, error) {
 	if o.Manifests != "" {
 		s, err := manifests.New(manifests.Options{Dir: o.Manifests, Queue: queue, Logger: logger})
 		if err != nil {
@@ -264,10 +270,22 @@ func newSource(o options.Options, queue *source.Queue, registry prometheus.Regis
 		return objectSource{}, err
 	}
 	found := objectSource{run: s.Run, secrets: s}
-	if o.UpdateStatus {
-		found.writer, err = newWriter(o, config, registry, logger)
+	if !o.UpdateStatus {
+		return found, nil
 	}
-	return found, err
+	client, err := newStatusClient(config)
+	if err != nil {
+		return objectSource{}, err
+	}
+	if found.writer, err = newWriter(o, client, registry, logger); err != nil {
+		return objectSource{}, err
+	}
+	if o.Labels != "" || o.Fields != "" {
+		found.sweep = func(ctx context.Context) {
+			found.writer.Sweep(ctx, status.SweepOptions{Lister: client, Namespace: o.Kubernetes.Namespace, Selected: selection.RouteMatches})
+		}
+	}
+	return found, nil
 }
 
 // contentionWindows is how many windows of contention there are between two
@@ -275,14 +293,10 @@ func newSource(o options.Options, queue *source.Queue, registry prometheus.Regis
 const contentionWindows = 10
 
 // newWriter is the writer of statuses.
-func newWriter(o options.Options, config *rest.Config, registry prometheus.Registerer, logger *slog.Logger) (*status.Writer, error) {
+func newWriter(o options.Options, client status.Client, registry prometheus.Registerer, logger *slog.Logger) (*status.Writer, error) {
 	replica, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("telling replicas apart: %w", err)
-	}
-	client, err := newStatusClient(config)
-	if err != nil {
-		return nil, err
 	}
 	return status.New(status.Options{
 		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
@@ -291,12 +305,12 @@ func newWriter(o options.Options, config *rest.Config, registry prometheus.Regis
 }
 
 // newStatusClient has a budget of its own, beside that of watches.
-func newStatusClient(config *rest.Config) (status.Client, error) {
+func newStatusClient(config *rest.Config) (status.ClusterClient, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100
 	routes, err := routeclient.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("route client: %w", err)
+		return status.ClusterClient{}, fmt.Errorf("route client: %w", err)
 	}
 	return status.ClusterClient{Routes: routes.RouteV1()}, nil
 }

@@ -37,8 +37,9 @@ type StatusWriter interface {
 	Observe(*routev1.Route)
 	// Set says what its status should be.
 	Set(status.Desired)
-	// Remove says that the route is not this router's any longer.
-	Remove(model.RouteKey)
+	// Remove says that the route is not this router's any longer; the object
+	// is nil where it is not watched.
+	Remove(model.RouteKey, *routev1.Route)
 }
 
 // Options are what a Controller needs.
@@ -311,8 +312,9 @@ func (c *Controller) translate() model.Change {
 			if before != nil && before.model != nil {
 				change.Delete = append(change.Delete, k)
 			}
-			if c.opts.Status != nil {
-				c.opts.Status.Remove(k)
+			// Of a route that was never this router's and is gone, nothing is left.
+			if known := c.store.Route(k.Namespace, k.Name); c.opts.Status != nil && (before != nil || known != nil) {
+				c.opts.Status.Remove(k, known)
 			}
 			continue
 		}

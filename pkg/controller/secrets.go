@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"maps"
+	"slices"
+
 	routev1 "github.com/openshift/api/route/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -72,7 +75,7 @@ func (c *Controller) followSecrets(set map[source.Key]bool) {
 	if c.followed.secrets == nil {
 		return
 	}
-	for k := range set {
+	for _, k := range slices.SortedFunc(maps.Keys(set), source.Key.Compare) {
 		needed := false
 		for _, user := range c.store.UsersOfSecret(k.Namespace, k.Name) {
 			needed = needed || user.Kind != source.KindRoute || c.external != nil

@@ -145,6 +145,7 @@ func TestCluster(t *testing.T) {
 	// What follows is about the cluster, not about HAProxy.
 	haproxy := haproxies.All(t)[0].Path
 	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
+	t.Run("selection", func(t *testing.T) { c := *c; c.t = t; c.testSelection(haproxy) })
 }
 
 // testRoutes makes, changes and deletes routes of all four terminations.

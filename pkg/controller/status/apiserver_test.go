@@ -159,7 +159,7 @@ func (r *router) take(changes []source.Change) {
 func (r *router) tell(k model.RouteKey, index *admission.Index) {
 	v, known := index.Verdict(k)
 	if !known {
-		r.writer.Remove(k)
+		r.writer.Remove(k, nil)
 		return
 	}
 	route := r.routes[k]

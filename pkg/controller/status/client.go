@@ -36,6 +36,11 @@ func (c ClusterClient) UpdateStatus(ctx context.Context, r *routev1.Route) (*rou
 	return c.Routes.Routes(r.Namespace).UpdateStatus(ctx, r, metav1.UpdateOptions{})
 }
 
+// List returns a page of the routes of a namespace, of all where it is "".
+func (c ClusterClient) List(ctx context.Context, namespace string, o metav1.ListOptions) (*routev1.RouteList, error) {
+	return c.Routes.Routes(namespace).List(ctx, o)
+}
+
 // class names the kind of an error, for metrics and logs.
 func class(err error) string {
 	var network net.Error

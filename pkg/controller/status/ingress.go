@@ -60,6 +60,12 @@ func (id identity) entries(r *routev1.Route) (first *routev1.RouteIngress, count
 	return first, count
 }
 
+// has reports whether a route's status has an entry of this router.
+func (id identity) has(r *routev1.Route) bool {
+	_, count := id.entries(r)
+	return count > 0
+}
+
 // says reports whether a route's status already is as desired.
 func (id identity) says(r *routev1.Route, d *Desired) bool {
 	e, count := id.entries(r)

@@ -126,18 +126,28 @@ func (w *Writer) Set(d Desired) {
 
 // Remove says that a route is none of this router's business any longer: its
 // entry is taken out of the status. The route may be one that was deleted, or
-// one that is not watched any more.
-func (w *Writer) Remove(k model.RouteKey) {
+// one that is not watched any more. Where it is, known is its latest object,
+// else nil: a route that never had an entry costs no request.
+func (w *Writer) Remove(k model.RouteKey, known *routev1.Route) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.record(k)
-	if r.opinion != nil && r.opinion.remove {
+	switch {
+	case r.opinion != nil && r.opinion.remove:
+		return
+	case r.opinion == nil && known != nil && !w.id.has(known):
+		w.drop(r)
 		return
 	}
+	w.remove(r)
+}
+
+// remove wants no entry from now on.
+func (w *Writer) remove(r *record) {
 	// What has left the selection may not be observed any longer: the object
 	// that is known is not the newest, nor is its UID of any use.
 	r.latest = nil
-	w.decide(r, &opinion{desired: Desired{Key: k}, remove: true})
+	w.decide(r, &opinion{desired: Desired{Key: r.key}, remove: true})
 }
 
 // Forget drops what is known of a route that was deleted.

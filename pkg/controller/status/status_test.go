@@ -262,7 +262,7 @@ func TestARouteThatLeavesTheSelectionLosesTheEntry(t *testing.T) {
 			if !watched {
 				p.writer.Forget(key("r"))
 			}
-			p.writer.Remove(key("r"))
+			p.writer.Remove(key("r"), nil)
 		}
 		before := c.writes
 		c.run(t, 10*time.Second)
@@ -289,8 +289,8 @@ func TestRemovingWhatIsGoneOrHasNoEntryWritesNothing(t *testing.T) {
 	p := c.join("one", "", lag)
 	p.opinion = func(*routev1.Route) *Desired { return nil }
 	c.create("r", "www.example.org")
-	p.writer.Remove(key("r"))
-	p.writer.Remove(key("gone"))
+	p.writer.Remove(key("r"), nil)
+	p.writer.Remove(key("gone"), nil)
 	c.run(t, time.Minute)
 	if c.attempts != 0 || c.gets > 2 || p.writer.Stats().Pending != 0 {
 		t.Errorf("%d attempts, %d reads, %+v", c.attempts, c.gets, p.writer.Stats())
@@ -390,7 +390,7 @@ func TestWhatAReplicaFindsOfItsOwnDoesNotMakeItWait(t *testing.T) {
 	p := c.join("one", "", lag)
 	c.create("r", "www.example.org")
 	c.run(t, 5*time.Second)
-	p.writer.Remove(key("r"))
+	p.writer.Remove(key("r"), nil)
 	p.writer.Set(*admit(c.routes[key("r")]))
 	c.run(t, 5*time.Second)
 	if c.writes != 1 || p.writer.role != first {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -34,7 +37,8 @@ type Options struct {
 
 	// Namespace restricts everything to one namespace, "" for all.
 	Namespace string
-	// Labels and Fields select routes.
+	// Labels and Fields select routes. Fields of the spec are left to
+	// source.Selection.
 	Labels, Fields string
 	// NamespaceLabels selects namespaces; "" for no selection. With a
 	// selection, the namespaces themselves are watched, and a route counts
@@ -75,10 +79,14 @@ func New(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("route client: %w", err)
 	}
+	byServer, err := serverFields(o.Fields)
+	if err != nil {
+		return nil, err
+	}
 	routeFactory := routeinformers.NewSharedInformerFactoryWithOptions(routes, o.Resync,
 		routeinformers.WithNamespace(o.Namespace), routeinformers.WithTransform(trim),
 		routeinformers.WithTweakListOptions(func(l *metav1.ListOptions) {
-			l.LabelSelector, l.FieldSelector = o.Labels, o.Fields
+			l.LabelSelector, l.FieldSelector = o.Labels, byServer
 		}))
 	factory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync,
 		informers.WithNamespace(o.Namespace), informers.WithTransform(trim))
@@ -115,6 +123,27 @@ func New(o Options) (*Source, error) {
 		namespaceFactory.Start(stop)
 	}
 	return s, nil
+}
+
+// serverFields is the part of a field selector that every API server knows.
+// OpenShift's selects by fields of the spec as well; one that has routes from
+// a CustomResourceDefinition refuses to.
+func serverFields(selector string) (string, error) {
+	all, err := fields.ParseSelector(selector)
+	if err != nil {
+		return "", fmt.Errorf("--fields: %w", err)
+	}
+	var known []fields.Selector
+	for _, r := range all.Requirements() {
+		switch {
+		case !strings.HasPrefix(r.Field, "metadata."):
+		case r.Operator == selection.NotEquals:
+			known = append(known, fields.OneTermNotEqualSelector(r.Field, r.Value))
+		default:
+			known = append(known, fields.OneTermEqualSelector(r.Field, r.Value))
+		}
+	}
+	return fields.AndSelectors(known...).String(), nil
 }
 
 // Follow reads a secret from now on, and pushes it into the queue with every
