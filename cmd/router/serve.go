@@ -74,7 +74,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	c := controller.New(controllerOptions(o, selection, queue, plane, objects, logger))
+	settings := controllerOptions(o, selection, queue, plane, objects, logger)
+	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
+	c := controller.New(settings)
 	serverTLS, err := metricsTLS(o, logger)
 	if err != nil {
 		return err

@@ -1,10 +1,17 @@
 package e2e
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"router/test/certs"
 )
@@ -28,6 +35,25 @@ func pair(t *testing.T, a *certs.Authority, names ...string) certs.Pair {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// weakPair has a key that is too small for TLS libraries, as distributions
+// configure them.
+func weakPair(t *testing.T, name string) certs.Pair {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // that is the point
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "weak"}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certs.Pair{
+		Cert: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		Key:  string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+	}
 }
 
 // shows is an error unless clients that ask for a host see the certificate
@@ -103,6 +129,13 @@ func TestCertificatesFromSecrets(t *testing.T) {
 		})
 		if err := r.shows("one.test", "second", "app-1"); err != nil {
 			t.Errorf("with a broken secret: %v", err)
+		}
+		d.write("one.yaml", secret("one", weakPair(t, "one.test")))
+		eventually(t, "a secret that the TLS library refuses is reported", func() error {
+			return r.told("one", true, "ExtendedValidationFailed", "the router's TLS library refuses it")
+		})
+		if err := r.shows("one.test", "second", "app-1"); err != nil {
+			t.Errorf("with a weak key: %v", err)
 		}
 		d.write("one.yaml", secret("one", first))
 		eventually(t, "the mended secret's certificate is served", func() error { return r.shows("one.test", "first", "app-1") })

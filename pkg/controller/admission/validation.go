@@ -184,7 +184,12 @@ func (c *checked) serving(tls *routev1.TLSConfig, o *Options, now time.Time) {
 	}
 	if o.CheckCertificate != nil && len(failures) == 0 {
 		if err := o.CheckCertificate(*cert); err != nil {
-			c.fail(field.Invalid(certificateField, someCertificate, err.Error()))
+			// Why, in the words of the reference router if it has any.
+			if weak := weakSignatures(certificateField, someCertificate, certs); len(weak) > 0 {
+				c.fail(weak...)
+			} else {
+				c.fail(field.Invalid(certificateField, someCertificate, err.Error()))
+			}
 		}
 	}
 	c.certificate = cert

@@ -211,7 +211,13 @@ func TestTheTLSLibraryJudgesCertificatesWhereItIsAsked(t *testing.T) {
 		t.Errorf("a certificate that the library accepts: %+v", v)
 	}
 	o.CheckCertificate = func(model.Certificate) error { return errors.New("ca md too weak") }
-	if v := decide(withTLS(config), o); v.Admitted || v.Message != `spec.tls.certificate: Invalid value: "redacted certificate data": ca md too weak` {
+	if v := decide(withTLS(config), o); v.Admitted || v.Message != `spec.tls.certificate: Invalid value: "redacted certificate data": router does not support CA-signed certs using SHA1` {
+		t.Errorf("a certificate that the library refuses for a reason that the reference router knows: %+v", v)
+	}
+	fill(t, m, &config.Certificate, "<leaf>")
+	fill(t, m, &config.Key, "<leaf-key>")
+	o.CheckCertificate = func(model.Certificate) error { return errors.New("ee key too small") }
+	if v := decide(withTLS(config), o); v.Admitted || v.Message != `spec.tls.certificate: Invalid value: "redacted certificate data": ee key too small` {
 		t.Errorf("a certificate that the library refuses: %+v", v)
 	}
 	fill(t, m, &config.Key, "<other-key>")
