@@ -368,6 +368,9 @@ func earliest(a, b time.Time) time.Time {
 func (d *DataPlane) change(ctx context.Context) []Reason {
 	for attempt := range 2 {
 		plan := diff(d.applied, d.desired, d.pending, d.features, d.files)
+		for _, name := range plan.former {
+			d.unwanted[name] = true
+		}
 		if attempt > 0 {
 			d.opts.Metrics.drift(plan.Commands)
 		}
@@ -501,7 +504,10 @@ func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
 			return d.finish(Outcome{}), err
 		}
 		all := d.everything()
-		if plan := diff(d.applied, d.desired, all, d.features, d.files); len(plan.Commands)+len(plan.Reasons) > 0 {
+		// Only to see whether anything differs, and so without taking anything.
+		seen := d.applied.clone()
+		seen.Ready = nil
+		if plan := diff(seen, d.desired, all, d.features, d.files); len(plan.Commands)+len(plan.Reasons) > 0 {
 			d.opts.Metrics.drift(plan.Commands)
 			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", len(plan.Commands), "reasons", len(plan.Reasons))
 			d.pending = all

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -38,6 +39,8 @@ type Reason struct {
 type Plan struct {
 	Commands []Command
 	Reasons  []Reason
+	// former are backends that routes have left, see leave.
+	former []string
 }
 
 // Command is one command for the runtime socket.
@@ -51,6 +54,8 @@ type Command struct {
 	swap *swap
 	// benign is an answer that is no error: the state wanted is there already.
 	benign string
+	// vital commands keep those behind them back when they are refused.
+	vital bool
 	// leaves is the backend that a server is taken out of by the command, ""
 	// for none.
 	leaves string
@@ -140,7 +145,7 @@ func Diff(applied, desired *State, f Features, files template.Layout) Plan {
 // commands is that in which no request goes wrong: what is new comes from the
 // server up to the lookup table, what goes from the table down.
 func diff(applied, desired *State, in *scope, f Features, files template.Layout) Plan {
-	d := &differ{applied: applied, desired: desired, features: f, files: files, coming: map[string]bool{}}
+	d := &differ{applied: applied, desired: desired, features: f, files: files, coming: map[string]*Backend{}, moved: map[string]bool{}}
 	if in.frame && applied.Frame != desired.Frame {
 		d.reload(ReasonFrame, "")
 	}
@@ -170,11 +175,18 @@ type differ struct {
 	plan             Plan
 	// removals are sent last.
 	removals []Command
-	// coming are backends that a command adds.
-	coming map[string]bool
+	// vital is whether requests are led to what is being built.
+	vital bool
+	// coming are backends that a command adds, moved those that requests must
+	// be led to anew.
+	coming map[string]*Backend
+	moved  map[string]bool
 }
 
-func (d *differ) send(c Command)   { d.plan.Commands = append(d.plan.Commands, c) }
+func (d *differ) send(c Command) {
+	c.vital = c.vital || d.vital
+	d.plan.Commands = append(d.plan.Commands, c)
+}
 func (d *differ) remove(c Command) { d.removals = append(d.removals, c) }
 func (d *differ) reload(label ReloadReason, object string) {
 	d.plan.Reasons = append(d.plan.Reasons, Reason{label, object})
@@ -184,22 +196,30 @@ func (d *differ) reload(label ReloadReason, object string) {
 // servers; what becomes of the rest, see reap.
 func (d *differ) backend(name string) {
 	have, want := d.applied.Backends[name], d.desired.Backends[name]
-	if want == nil {
-		if have != nil {
-			d.servers(name, have, nil)
-		}
+	switch {
+	case want == nil && have == nil:
 		return
-	}
-	if have == nil {
+	case want == nil:
+		d.servers(name, have, nil)
+		return
+	case have == nil:
 		if have = d.bring(name, want); have == nil {
 			d.reload(ReasonBackendAdded, name)
 			return
 		}
+	case !have.sameSettings(want):
+		old := have
+		if have = d.bring(name, want); have == nil {
+			// Until the reload at least the servers are right.
+			d.reload(ReasonBackendSettings, name)
+			d.servers(name, old, want.Servers)
+			return
+		}
+		d.leave(name, old)
+		d.vital = true
+		defer func() { d.vital = false }()
 	}
-	if !have.sameSettings(want) {
-		// Until the reload at least the servers are right.
-		d.reload(ReasonBackendSettings, name)
-	} else if key := want.CookieKey; have.CookieKey != key && !key.IsEmpty() {
+	if key := want.CookieKey; have.CookieKey != key && !key.IsEmpty() {
 		d.send(Command{
 			Kind: "set dynamic-cookie-key", Text: "set dynamic-cookie-key backend " + d.live(name) + " " + escapeWord(key.Reveal()),
 			effect: changeBackend(name, func(b *Backend) { b.CookieKey = key }),
@@ -208,48 +228,70 @@ func (d *differ) backend(name string) {
 	d.servers(name, have, want.Servers)
 	if have.Unpublished {
 		d.send(Command{
-			Kind: "publish backend", Text: "publish backend " + name,
+			Kind: "publish backend", Text: "publish backend " + d.live(name),
 			effect: changeBackend(name, func(b *Backend) { b.Unpublished = false }),
 		})
 	}
 }
 
-// bring makes a backend that the running process does not have out of what it
-// has ready; nil where only a reload can.
+// bring makes a backend with the wanted settings out of what the running
+// process has ready, under its own name where that is free; nil where only a
+// reload can. It is the applied one from then on: the commands for it follow.
 func (d *differ) bring(name string, want *Backend) *Backend {
 	ready, key := d.applied.Ready, want.settings(d.features)
 	if ready == nil || !want.Shareable {
 		return nil
 	}
 	b := &Backend{Route: want.Route, Profile: want.Profile, Settings: want.Settings, Shareable: true, Options: want.Options}
-	if d.features.AddBackend {
-		from, ok := ready.sections[key]
+	if !d.features.AddBackend {
+		free, ok := ready.take(key, name)
 		if !ok {
 			return nil
 		}
-		b.Unpublished = true
-		d.coming[name] = true
-		d.send(Command{
-			Kind: "add backend", Text: "add backend " + name + " from " + from, benign: "already used",
-			effect: func(s *State) { s.Backends[name] = b },
-		})
+		b.Live, b.Servers = free.proxy, free.slots
+		d.applied.Backends[name] = b
 		return b
 	}
-	if b.Live = ready.take(key, name); b.Live == "" {
+	from, ok := ready.sections[key]
+	if !ok {
 		return nil
 	}
-	if !d.features.DynamicServers {
-		b.Servers = emptySlots(key.options)
-		for i := range b.Servers {
-			b.Servers[i].Check = b.Servers[i].checkable() // As the file has it.
-		}
+	if d.applied.Backends[name] != nil || d.applied.Backends[formerName(name)] != nil {
+		b.Live = ready.invent(key, name)
 	}
-	d.applied.Backends[name] = b // HAProxy has it already.
+	b.Unpublished = true
+	added := *b
+	d.send(Command{
+		Kind: "add backend", Text: "add backend " + cmp.Or(b.Live, name) + " from " + from, benign: "already used", vital: true,
+		effect: func(s *State) { s.Backends[name] = &added },
+	})
+	// Until the command is sent, only its name is in use.
+	d.coming[name] = b
 	return b
 }
 
+// leave takes the servers out of what a backend was, once nothing leads there
+// any more. It goes by another name until it has no connections.
+func (d *differ) leave(name string, old *Backend) {
+	former := *old
+	former.Live = cmp.Or(old.Live, name)
+	d.applied.Backends[formerName(former.Live)] = &former
+	d.plan.former = append(d.plan.former, formerName(former.Live))
+	d.moved[name] = true
+	d.servers(formerName(former.Live), &former, nil)
+}
+
+// formerName is the name, in states, of a backend that is not a route's any
+// more, by its name in the running process.
+func formerName(live string) string { return "~" + live }
+
 // live is the backend's name in the running process.
-func (d *differ) live(name string) string { return d.applied.live(name) }
+func (d *differ) live(name string) string {
+	if b := d.coming[name]; b != nil {
+		return cmp.Or(b.Live, name)
+	}
+	return d.applied.live(name)
+}
 
 // servers compares the servers of a backend that exists.
 func (d *differ) servers(name string, have *Backend, want []Server) {

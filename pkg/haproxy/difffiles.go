@@ -135,23 +135,23 @@ func (d *differ) table(table string, keys []tableKey) {
 		old, exists := have[k.key]
 		value, wanted := want[k.key]
 		switch {
-		case exists == wanted && old == value:
+		case exists == wanted && old == value && !d.isMoved(value):
 		case wanted && !d.reachable(value):
 		case !wanted:
 			del = append(del, Command{Kind: "del map", Text: "del map " + table + " " + escapeWord(k.key), benign: "not found", effect: dropEntry(table, k.key)})
 		case exists:
-			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(d.applied.outward(value)), effect: putEntry(table, k.key, value)})
+			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(d.outward(value)), effect: putEntry(table, k.key, value)})
 		default:
 			add = append(add, k.key)
 		}
 	}
 	if len(set)+len(del) > swapEntries {
 		entries := d.reachableEntries(want)
-		d.send(Command{Kind: "replace map", swap: &swap{kind: "map", path: table, lines: entriesOf(entries, d.applied.outward)}, effect: func(s *State) { s.Tables[table] = entries }})
+		d.send(Command{Kind: "replace map", swap: &swap{kind: "map", path: table, lines: entriesOf(entries, d.outward)}, effect: func(s *State) { s.Tables[table] = entries }})
 		return
 	}
 	for len(add) > 0 {
-		lines, n := entryLines(add, want, d.applied.outward)
+		lines, n := entryLines(add, want, d.outward)
 		added := add[:n]
 		d.send(Command{Kind: "add map", Text: payload("add map "+table, lines), effect: func(s *State) {
 			for _, key := range added {
@@ -175,7 +175,22 @@ func (d *differ) reachable(value string) bool {
 		return true
 	}
 	backend, _ := template.SplitTarget(value)
-	return d.applied.Backends[backend] != nil || d.coming[backend]
+	return d.applied.Backends[backend] != nil || d.coming[backend] != nil
+}
+
+// isMoved reports whether a value leads to a backend that is another proxy now.
+func (d *differ) isMoved(value string) bool {
+	if len(d.moved) == 0 {
+		return false
+	}
+	backend, _ := template.SplitTarget(value)
+	return d.moved[backend]
+}
+
+// outward is State.outward, once the commands before have been sent.
+func (d *differ) outward(value string) string {
+	backend, rest := template.SplitTarget(value)
+	return d.live(backend) + rest
 }
 
 func (d *differ) reachableEntries(want map[string]string) map[string]string {

@@ -149,7 +149,7 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 		Termination: []model.Termination{model.TerminationEdge, model.TerminationNone, model.TerminationReencrypt, model.TerminationEdge, model.TerminationPassthrough}[i],
 		Insecure:    []model.InsecurePolicy{model.InsecureNone, model.InsecureAllow, model.InsecureRedirect}[n(3)],
 		Backend: model.Backend{
-			Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: time.Hour,
+			Balance: []model.Balance{model.BalanceRoundRobin, model.BalanceLeastConn}[n(8)/7], Forwarded: model.ForwardedAppend, CheckInterval: time.Hour,
 			Cookie: &model.Cookie{Name: fmt.Sprint("c", i), Key: model.NewSecret(fmt.Sprint("k", n(2)))},
 		},
 	}

@@ -44,6 +44,9 @@ func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
 				_, _ = s.do(ctx, "abort ssl ca-file "+strings.TrimSuffix(path, " <<"))
 			}
 			d.opts.Metrics.command(c.Kind, false)
+			if c.vital {
+				return errors.Join(failed...)
+			}
 			continue
 		}
 		d.opts.Metrics.command(c.Kind, true)
@@ -163,15 +166,17 @@ func (d *DataPlane) release(ctx context.Context, s *session, name string) bool {
 		return true
 	case d.pending.backends[name] || slices.ContainsFunc(b.Servers, func(s Server) bool { return s.Ready || s.Leaving }):
 		return false // Requests may still be led to it.
-	case b.Live != "":
-		d.applied.Ready.give(b.settings(d.features), b.Live)
-	default:
-		for _, command := range []string{"unpublish backend " + name, "del backend " + name} {
+	case d.features.AddBackend:
+		proxy := d.applied.live(name)
+		for _, command := range []string{"unpublish backend " + proxy, "del backend " + proxy} {
 			if _, err := s.do(ctx, command); err != nil && !strings.Contains(err.Error(), "No such backend") {
 				return false
 			}
 			changeBackend(name, func(b *Backend) { b.Unpublished = true })(d.applied)
 		}
+		d.applied.Ready.forget(proxy)
+	case isSpare(b.Live):
+		d.applied.Ready.give(b.settings(d.features), spare{b.Live, b.Servers})
 	}
 	delete(d.applied.Backends, name)
 	return true

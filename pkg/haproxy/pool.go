@@ -90,7 +90,7 @@ func (s *State) sections(f Features) []section {
 		// The prefix, which tells protocols apart, is that of a user's name.
 		prefix, _, _ := strings.Cut(list[i].users[0], ":")
 		for n := range count {
-			list[i].spares = append(list[i].spares, fmt.Sprintf("%s:%s:%s-%d", prefix, spareNamespace, list[i].name, n+1))
+			list[i].spares = append(list[i].spares, spareName(prefix, list[i].name, n+1))
 		}
 	}
 	return list
@@ -106,49 +106,89 @@ func (k settingsKey) name() string {
 type pool struct {
 	// sections has the loaded sections, spares the backends that are free.
 	sections map[settingsKey]string
-	spares   map[settingsKey][]string
+	spares   map[settingsKey][]spare
 
 	mu sync.Mutex
-	// taken has who uses a spare: by its name, the backend's.
-	taken map[string]string
+	// taken has who uses a spare: by its name, the backend's. invented counts
+	// the names that were made up.
+	taken    map[string]string
+	invented int
+}
+
+// spare is a backend that is free, with its slots as they were left.
+type spare struct {
+	proxy string
+	slots []Server
 }
 
 // newPool is the pool of a process that has just loaded the sections.
 func newPool(list []section) *pool {
-	p := &pool{sections: map[settingsKey]string{}, spares: map[settingsKey][]string{}, taken: map[string]string{}}
+	p := &pool{sections: map[settingsKey]string{}, spares: map[settingsKey][]spare{}, taken: map[string]string{}}
 	for _, s := range list {
 		p.sections[s.key] = s.name
-		if len(s.spares) > 0 {
-			p.spares[s.key] = s.spares
+		for _, proxy := range s.spares {
+			free := spare{proxy: proxy}
+			if s.key.options != "" {
+				free.slots = emptySlots(s.key.options)
+				for i := range free.slots {
+					free.slots[i].Check = free.slots[i].checkable() // As the file has it.
+				}
+			}
+			p.spares[s.key] = append(p.spares[s.key], free)
 		}
 	}
 	return p
 }
 
-// take gives a free spare to a backend, "" if there is none.
-func (p *pool) take(key settingsKey, backend string) string {
+// take gives a free spare to a backend; false if there is none.
+func (p *pool) take(key settingsKey, backend string) (spare, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	free := p.spares[key]
 	if len(free) == 0 {
-		return ""
+		return spare{}, false
 	}
 	p.spares[key] = free[1:]
-	p.taken[free[0]] = backend
-	return free[0]
+	p.taken[free[0].proxy] = backend
+	return free[0], true
+}
+
+// invent makes up the name of a backend that is added while its own is in use.
+func (p *pool) invent(key settingsKey, backend string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.invented++
+	prefix, _, _ := strings.Cut(backend, ":")
+	name := spareName(prefix, p.sections[key], p.invented)
+	p.taken[name] = backend
+	return name
+}
+
+func spareName(prefix, section string, n int) string {
+	return fmt.Sprintf("%s:%s:%s-%d", prefix, spareNamespace, section, n)
+}
+
+// forget drops a name that was made up.
+func (p *pool) forget(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.taken, name)
 }
 
 // give takes a spare back.
-func (p *pool) give(key settingsKey, spare string) {
+func (p *pool) give(key settingsKey, free spare) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.taken, spare)
-	p.spares[key] = append(slices.Clone(p.spares[key]), spare)
+	delete(p.taken, free.proxy)
+	p.spares[key] = append(slices.Clone(p.spares[key]), free)
 }
+
+// isSpare reports whether a proxy is not named for a route.
+func isSpare(proxy string) bool { return strings.Contains(proxy, ":"+spareNamespace+":") }
 
 // user is the backend that a proxy stands for; false for a spare that is free.
 func (p *pool) user(proxy string) (string, bool) {
-	if !strings.Contains(proxy, ":"+spareNamespace+":") {
+	if !isSpare(proxy) {
 		return proxy, true
 	}
 	p.mu.Lock()
@@ -183,13 +223,17 @@ func (s *State) outward(value string) string {
 	return s.live(backend) + rest
 }
 
-// inward is the value that outward makes the given one of.
+// inward is the value that outward makes the given one of. One that leads to
+// what a backend was once is nothing that is ever wanted.
 func (s *State) inward(value string) string {
 	if s.Ready == nil {
 		return value
 	}
 	proxy, rest := template.SplitTarget(value)
 	if backend, ok := s.Ready.user(proxy); ok {
+		if b := s.Backends[backend]; b != nil && s.live(backend) != proxy {
+			return formerName(value)
+		}
 		return backend + rest
 	}
 	return value

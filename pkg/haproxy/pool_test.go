@@ -91,6 +91,27 @@ func TestRoutesThatComeNeedNoReload(t *testing.T) {
 		}
 		stays("with another time-out")
 
+		// Settings that another route has had are ready, too. The cookie means the
+		// same pod, and connections to the former backend are not cut.
+		fewest := func(r *model.Route) *model.Route { r.Backend.Balance = model.BalanceLeastConn; return r }
+		if o := apply(t, p, model.Change{Upsert: []*model.Route{fewest(sticky("fewest", a))}}); !o.Reloaded {
+			t.Error("settings of a new kind took no reload")
+		}
+		for i := range 40 {
+			next := sticky("second", a, b, c)
+			if i%2 == 0 {
+				next = fewest(next)
+			}
+			if o := apply(t, p, model.Change{Upsert: []*model.Route{next}}); o.Reloaded || len(o.Pending) > 0 {
+				t.Fatalf("settings that are ready took a reload: %+v", o)
+			}
+			stays(fmt.Sprintf("after change %d of the settings", i+1))
+		}
+		settle(t, p)
+		if o, err := p.Verify(context.Background()); err != nil || o.Reloaded {
+			t.Errorf("verify: %+v %v", o, err)
+		}
+
 		// A route that goes makes room for others, as often as that happens.
 		for i := range 3 * 32 {
 			name := fmt.Sprint("guest", i)

@@ -251,23 +251,22 @@ func (d *DataPlane) refreshBackends(ctx context.Context, s *session, live *State
 		there[strings.TrimSpace(line)] = true
 	}
 	for name := range live.Backends {
-		if !there[name] {
+		if proxy := live.live(name); there[proxy] {
+			delete(there, proxy)
+		} else {
 			delete(live.Backends, name)
 		}
 	}
-	for name := range there {
-		if prefix, _, ok := strings.Cut(name, ":"); ok && strings.HasPrefix(prefix, "be_") && live.Backends[name] == nil {
-			// Added by a command whose answer was lost: what it is made from, and
-			// whether it was published, is not known.
-			live.Backends[name] = &Backend{Settings: unknownSettings, Unpublished: true}
-			d.unwanted[name] = true
+	for proxy := range there {
+		if prefix, _, ok := strings.Cut(proxy, ":"); ok && strings.HasPrefix(prefix, "be_") {
+			// Added by a command whose answer was lost: what it is made from is not
+			// known, so nobody may have it.
+			live.Backends[formerName(proxy)] = &Backend{Live: proxy, Unpublished: true}
+			d.unwanted[formerName(proxy)] = true
 		}
 	}
 	return nil
 }
-
-// unknownSettings are those of no backend.
-const unknownSettings = "\x00"
 
 // contentsPerRefresh is how many certificates and CAs a refresh looks into: to
 // look into all of 50,000 would keep HAProxy busy for seconds each time.
