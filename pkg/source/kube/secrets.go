@@ -107,8 +107,12 @@ type follower struct {
 	// version is where a watch goes on; "" means that the secret has to be
 	// read first.
 	version string
+	// listed is what was read and waits for the watch to begin.
+	listed *source.Change
 	// told is the last change that was pushed, nil before the first.
 	told *source.Change
+	// refusal is the API server's last answer if it was a refusal.
+	refusal string
 }
 
 func (f *follower) run(ctx context.Context) {
@@ -121,6 +125,8 @@ func (f *follower) run(ctx context.Context) {
 		}
 		if err != nil {
 			f.fail(ctx, err)
+		} else {
+			f.refusal = ""
 		}
 		if time.Since(began) > settled {
 			pause = newBackoff()
@@ -148,11 +154,9 @@ func (f *follower) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.version = list.ResourceVersion
-		if len(list.Items) == 0 {
-			f.push(source.Change{Key: f.key})
-		} else {
-			f.found(&list.Items[0])
+		f.version, f.listed = list.ResourceVersion, &source.Change{Key: f.key}
+		if len(list.Items) > 0 {
+			f.listed.Object = trimSecret(&list.Items[0])
 		}
 	}
 	timeout := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // spreads load
@@ -160,6 +164,11 @@ func (f *follower) follow(ctx context.Context) error {
 		FieldSelector: byName, ResourceVersion: f.version, AllowWatchBookmarks: true, TimeoutSeconds: &timeout,
 	})
 	if err == nil {
+		// What may be read once, but not watched, would be served for ever.
+		if f.listed != nil {
+			f.push(*f.listed)
+			f.listed = nil
+		}
 		err = f.watch(ctx, events)
 	}
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
@@ -213,7 +222,7 @@ func (f *follower) take(e watch.Event) error {
 	f.version = s.ResourceVersion
 	switch e.Type {
 	case watch.Added, watch.Modified:
-		f.found(s)
+		f.push(source.Change{Key: f.key, Object: trimSecret(s)})
 	case watch.Deleted:
 		f.push(source.Change{Key: f.key})
 	default: // A bookmark.
@@ -221,8 +230,8 @@ func (f *follower) take(e watch.Event) error {
 	return nil
 }
 
-// found pushes the secret, without what the router never reads.
-func (f *follower) found(s *corev1.Secret) {
+// trimSecret leaves out what the router never reads.
+func trimSecret(s *corev1.Secret) *corev1.Secret {
 	trimmed := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion},
 		Type:       s.Type, Data: maps.Clone(s.Data),
@@ -230,7 +239,7 @@ func (f *follower) found(s *corev1.Secret) {
 	maps.DeleteFunc(trimmed.Data, func(name string, _ []byte) bool {
 		return !slices.Contains([]string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, corev1.ServiceAccountRootCAKey}, name)
 	})
-	f.push(source.Change{Key: f.key, Object: trimmed})
+	return trimmed
 }
 
 // push tells what is known of the secret, unless it has been told or nobody
@@ -252,6 +261,10 @@ func (f *follower) push(c source.Change) {
 func (f *follower) fail(ctx context.Context, err error) {
 	if apierrors.IsForbidden(err) {
 		f.version = "" // When it may be read, it is another one.
+		if f.refusal == err.Error() {
+			return // The attempts go on, but why is known.
+		}
+		f.refusal = err.Error()
 		f.push(source.Change{Key: f.key, Absence: source.Forbidden, Detail: strings.Join(f.denied(ctx), ",")})
 		f.logger.Debug("a secret may not be read", "namespace", f.key.Namespace, "name", f.key.Name, "error", err)
 		return

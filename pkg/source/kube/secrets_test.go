@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,9 @@ type server struct {
 	*fake.Clientset
 	queue   *source.Queue
 	secrets *secrets
+	// list and watch are the errors of these requests, nil for none.
 	list    atomic.Pointer[error]
+	watch   atomic.Pointer[error]
 	lists   atomic.Int64
 	listed  chan struct{}
 	watches chan *watch.FakeWatcher
@@ -46,6 +49,9 @@ func newServer(t *testing.T) *server {
 		return true, &corev1.SecretList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: []corev1.Secret{*object("1", "one")}}, nil
 	})
 	a.PrependWatchReactor("secrets", func(clienttesting.Action) (bool, watch.Interface, error) {
+		if err := a.watch.Load(); err != nil {
+			return true, nil, *err
+		}
 		w := watch.NewFakeWithOptions(watch.FakeOptions{ChannelSize: 10})
 		a.watches <- w
 		return true, w, nil
@@ -67,7 +73,7 @@ func (a *server) failing(err error) {
 // next is the next change of the secret.
 func (a *server) next(t *testing.T) source.Change {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute) // of the bubble's time
 	for {
 		select {
 		case <-a.queue.Ready():
@@ -168,4 +174,64 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhyASecretMayNotBeReadIsAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newServer(t)
+		reviews := 0
+		a.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			reviews++
+			r := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+			if at := r.Spec.ResourceAttributes; at.Namespace != "n" || at.Name != "s" || at.Resource != "secrets" {
+				t.Errorf("asked about %+v", at)
+			}
+			r.Status.Allowed = r.Spec.ResourceAttributes.Verb == "get"
+			return true, r, nil
+		})
+		forbidden := func(verb string) error {
+			return apierrors.NewForbidden(corev1.Resource("secrets"), "s", errors.New("cannot "+verb))
+		}
+		a.failing(forbidden("list"))
+		a.secrets.Follow(key)
+		if c := a.next(t); c.Absence != source.Forbidden || c.Detail != "watch,list" {
+			t.Errorf("change is %+v", c)
+		}
+		time.Sleep(5 * time.Minute) // of the bubble's time
+		if n := a.lists.Load(); reviews != 3 || n < 15 || n > 60 {
+			t.Errorf("%d reviews during %d attempts", reviews, n)
+		}
+		a.failing(nil)
+		if got := certificate(t, a.next(t)); got != "one" {
+			t.Errorf("certificate is %q", got)
+		}
+		// The permission is gone when the watch has ended.
+		a.failing(forbidden("watch"))
+		w := <-a.watches
+		w.Error(&apierrors.NewResourceExpired("too old").ErrStatus)
+		if c := a.next(t); c.Absence != source.Forbidden || reviews != 6 {
+			t.Errorf("change is %+v after %d reviews", c, reviews)
+		}
+	})
+}
+
+func TestASecretThatMayBeReadButNotWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newServer(t)
+		err := error(apierrors.NewForbidden(corev1.Resource("secrets"), "s", errors.New("cannot watch")))
+		a.watch.Store(&err)
+		a.secrets.Follow(key)
+		for range 10 {
+			time.Sleep(time.Minute) // of the bubble's time
+			for _, c := range a.queue.Drain().Changes {
+				if c.Absence != source.Forbidden {
+					t.Errorf("change is %+v", c)
+				}
+			}
+		}
+		a.watch.Store(nil)
+		if got := certificate(t, a.next(t)); got != "one" {
+			t.Errorf("certificate is %q", got)
+		}
+	})
 }
