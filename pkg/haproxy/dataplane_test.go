@@ -21,22 +21,13 @@ import (
 	"router/pkg/model"
 	"router/pkg/template"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 type plane struct {
 	*haproxy.DataPlane
 	http, https int
 	dir         string
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func newPlane(t *testing.T, binary string) *plane {
@@ -54,7 +45,7 @@ func newPlane(t *testing.T, binary string) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &plane{http: freePort(t), https: freePort(t), dir: dir}
+	p := &plane{http: ports.Free(t), https: ports.Free(t), dir: dir}
 	cert, key := selfSigned(t)
 	g := model.Global{
 		Listen:     model.Listen{HTTPPort: p.http, HTTPSPort: p.https, Address: "127.0.0.1", InspectDelay: 5 * time.Second},

@@ -23,6 +23,7 @@ import (
 	"router/pkg/template"
 	"router/test/certs"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 // sequences is how many random sequences of changes are replayed; "make soak"
@@ -54,7 +55,7 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 		t.Fatal(err)
 	}
 	g := model.Global{
-		Listen:     model.Listen{HTTPPort: testPort(t), HTTPSPort: testPort(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
+		Listen:     model.Listen{HTTPPort: ports.Free(t), HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
 		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 200, Threads: 2,
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
@@ -71,16 +72,6 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 	}
 	t.Cleanup(func() { d.end(t) })
 	return d
-}
-
-func testPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // end stops HAProxy and removes its files; more than once is once.

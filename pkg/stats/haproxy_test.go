@@ -23,6 +23,7 @@ import (
 	"router/pkg/template"
 	"router/test/certs"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 // plane is a running HAProxy with the statistics port before it.
@@ -56,18 +57,15 @@ func newPlane(t *testing.T, binary string) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := listen(t)
-	p.port = public.Addr().(*net.TCPAddr).Port
-	secure := listen(t)
+	p.port = ports.Free(t)
 	global := model.Global{
-		Listen: model.Listen{HTTPPort: p.port, HTTPSPort: secure.Addr().(*net.TCPAddr).Port, Address: "127.0.0.1", InspectDelay: 5 * time.Second},
+		Listen: model.Listen{HTTPPort: p.port, HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS: model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048,
 			DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
 		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 1234, Threads: 1,
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 	}
-	_, _ = public.Close(), secure.Close()
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	p.DataPlane, err = haproxy.New(t.Context(), haproxy.Options{
 		Binary: binary, Layout: p.layout, Templates: templates, Global: global,

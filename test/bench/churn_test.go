@@ -37,6 +37,7 @@ import (
 	"router/pkg/template"
 	"router/test/certs"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 var (
@@ -63,16 +64,6 @@ type rig struct {
 	lateness []time.Duration
 }
 
-func address(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func port(address string) int {
 	_, text, _ := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(text)
@@ -81,7 +72,7 @@ func port(address string) int {
 
 func newRig(b *testing.B, binary string) *rig {
 	b.Helper()
-	r := &rig{b: b, queue: source.NewQueue(time.Now), registry: prometheus.NewRegistry(), http: address(b), https: address(b)}
+	r := &rig{b: b, queue: source.NewQueue(time.Now), registry: prometheus.NewRegistry(), http: ports.Address(b), https: ports.Address(b)}
 	r.pods()
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"router/pkg/source"
 	"router/test/certs"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 // updates is how many rolling updates are made.
@@ -62,12 +63,11 @@ func BenchmarkRollingUpdates(b *testing.B) {
 	for _, binary := range haproxies.All(b) {
 		b.Run(binary.Name, func(b *testing.B) {
 			r := newRig(b, binary.Path)
-			_, text, _ := net.SplitHostPort(address(b))
-			port, _ := strconv.Atoi(text)
+			port := ports.Free(b)
 			number := 0
 			next := func() dyingPod {
 				number++
-				return startPod(b, net.JoinHostPort(fmt.Sprintf("127.200.%d.%d", number/250, number%250+1), text))
+				return startPod(b, net.JoinHostPort(fmt.Sprintf("127.200.%d.%d", number/250, number%250+1), strconv.Itoa(port)))
 			}
 			var pods []dyingPod
 			for range replicas {

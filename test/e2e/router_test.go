@@ -24,6 +24,7 @@ import (
 	"router/pkg/model"
 	"router/test/haproxies"
 	"router/test/pods"
+	"router/test/ports"
 )
 
 // program is the router, built once for all tests.
@@ -81,16 +82,6 @@ const (
 	poll     = 20 * time.Millisecond
 )
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 func portOf(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	return port
@@ -103,7 +94,7 @@ func start(t *testing.T, haproxy string, args ...string) *router {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &router{t: t, http: freeAddress(t), https: freeAddress(t), stats: freeAddress(t), dir: dir, log: &logBuffer{}, done: make(chan struct{})}
+	r := &router{t: t, http: ports.Address(t), https: ports.Address(t), stats: ports.Address(t), dir: dir, log: &logBuffer{}, done: make(chan struct{})}
 	r.cmd = exec.Command(program, append([]string{ //nolint:gosec // our own program
 		"--haproxy", haproxy, "--working-dir", dir, "--bind-address", "127.0.0.1", "--http-port", portOf(r.http), "--https-port", portOf(r.https),
 		"--listen-addr", r.stats, "--graceful-shutdown-delay", "0s", "--max-shutdown-timeout", "1", "--max-connections", "2000", "--interval", "1s",

@@ -35,6 +35,7 @@ import (
 
 	"router/test/certs"
 	"router/test/haproxies"
+	"router/test/ports"
 )
 
 // Options say what to run beside etcd and the API server.
@@ -124,16 +125,11 @@ func (c *Cluster) DeletePod(ctx context.Context, namespace, name string) error {
 // freePorts finds ports that nobody listens on.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	list := make([]int, n)
+	for i := range list {
+		list[i] = ports.Free(t)
 	}
-	return ports
+	return list
 }
 
 func (c *Cluster) path(name string) string { return filepath.Join(c.dir, name) }
