@@ -21,7 +21,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 
 	"router/conf"
 	"router/pkg/controller"
@@ -42,7 +41,21 @@ import (
 // serve wires the rooms together and runs until ctx ends.
 func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) error {
 	logger := newLogger(o, stderr)
-	klog.SetSlogLogger(logger.With("component", "client-go"))
+	if err := logLibraries(o, logger); err != nil {
+		return err
+	}
+	stopProfile, err := startProfile(o.Profile)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		switch file, stopErr := stopProfile(); {
+		case stopErr != nil:
+			logger.Error("no profile was written", "error", stopErr)
+		case file != "":
+			logger.Info("a profile was written", "file", file)
+		}
+	}()
 	for _, w := range o.Warnings {
 		logger.Warn(w)
 	}
@@ -77,7 +90,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
 	c := controller.New(settings)
-	serverTLS, err := metricsTLS(o, logger)
+	serverTLS, err := metricsTLS(o.Metrics.TLS, logger)
 	if err != nil {
 		return err
 	}
@@ -86,9 +99,13 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	})
 	server = stats.New(stats.Options{
 		User: o.StatsUser, Password: o.StatsPassword, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
-		Runtime: plane.Ask, ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, ServerThreshold: o.MetricsServerThreshold,
+		Runtime: plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
+		Collector: stats.CollectorOptions{
+			ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported,
+			ScrapeInterval: o.Metrics.ScrapeInterval, ScrapeTimeout: o.Metrics.ScrapeTimeout,
+		},
 		Routes: c.Routes, Workers: supervisor.Old, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
-		ProbeURL: probeURL(o.Global.Listen), ProbeProxyProtocol: o.Global.Listen.AcceptProxy, TLS: serverTLS,
+		ProbeURL: cmp.Or(o.ReadyURL, probeURL(o.Global.Listen)), ProbeProxyProtocol: o.Global.Listen.AcceptProxy && o.ReadyURL == "", TLS: serverTLS,
 	})
 
 	// After the signal to stop, the router says that it is not ready, and
@@ -146,24 +163,17 @@ func probeURL(l model.Listen) string {
 }
 
 // metricsTLS is the TLS of the statistics port, nil for plain HTTP only.
-func metricsTLS(o options.Options, logger *slog.Logger) (*tls.Config, error) {
-	if o.MetricsTLSCertFile == "" || o.MetricsTLSKeyFile == "" {
+func metricsTLS(o options.MetricsTLS, logger *slog.Logger) (*tls.Config, error) {
+	if o.CertFile == "" || o.KeyFile == "" {
 		return nil, nil //nolint:nilnil // no TLS is no error
 	}
-	cert, err := stats.NewCertificate(stats.CertificateOptions{CertFile: o.MetricsTLSCertFile, KeyFile: o.MetricsTLSKeyFile, Logger: logger})
+	cert, err := stats.NewCertificate(stats.CertificateOptions{CertFile: o.CertFile, KeyFile: o.KeyFile, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("--metrics-tls-cert-file: %w", err)
 	}
-	return &tls.Config{GetCertificate: cert.Get, MinVersion: tls.VersionTLS12}, nil
-}
-
-func newLogger(o options.Options, stderr io.Writer) *slog.Logger {
-	level := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}[o.LogLevel]
-	handlerOptions := &slog.HandlerOptions{Level: level}
-	if o.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(stderr, handlerOptions))
-	}
-	return slog.New(slog.NewTextHandler(stderr, handlerOptions))
+	return &tls.Config{ //nolint:gosec // the version is the administrator's choice, 1.2 unless told otherwise
+		GetCertificate: cert.Get, MinVersion: o.MinVersion, CipherSuites: o.Ciphers, CurvePreferences: o.Curves,
+	}, nil
 }
 
 func statsAddress(o options.Options) string {
@@ -230,7 +240,7 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	}
 	plane, err := haproxy.New(ctx, haproxy.Options{
 		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
-		ReloadInterval: o.Interval, StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
+		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
 		Metrics: haproxy.NewMetrics(registry), Now: time.Now, BeforeReload: beforeReload,
 	})
 	return plane, layout, err

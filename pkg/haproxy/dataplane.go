@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type Options struct {
 	ErrorPages map[int][]byte
 	// ReloadInterval is the least time between the starts of two reloads.
 	ReloadInterval time.Duration
+	// ReloadTimeout bounds a start or reload; 0 means 2 min.
+	ReloadTimeout time.Duration
 	// StopGrace is how long open connections have to end at a stop.
 	StopGrace time.Duration
 	Logger    *slog.Logger
@@ -108,6 +111,7 @@ type DataPlane struct {
 // New prepares a data plane. HAProxy is asked what it can do, by a short-lived
 // process of its own, but not started: the first Converge does.
 func New(ctx context.Context, o Options) (*DataPlane, error) {
+	o.ReloadTimeout = cmp.Or(o.ReloadTimeout, reloadTimeout)
 	d := &DataPlane{
 		opts: o, files: o.Layout, disk: newDisk(),
 		routes: map[model.RouteKey]*model.Route{}, backends: map[model.RouteKey]string{},
@@ -442,7 +446,7 @@ func (d *DataPlane) start(ctx context.Context) error {
 			return err
 		}
 		d.process = p
-		ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+		ctx, cancel := context.WithTimeout(ctx, d.opts.ReloadTimeout)
 		defer cancel()
 		return d.awaitWorker(ctx, 0, 0)
 	})

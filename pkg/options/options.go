@@ -1,6 +1,7 @@
 package options
 
 import (
+	"crypto/tls"
 	"time"
 
 	"router/pkg/model"
@@ -36,20 +37,65 @@ type Options struct {
 	DefaultCertificatePath, DefaultCertificateDir                  string
 	DefaultDestinationCAPath                                       string
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
+	ReloadTimeout                                                  time.Duration
 
-	ListenAddr, StatsUser                 string
-	StatsPort                             int
-	StatsPassword                         model.Secret
-	StatsUserFile, StatsPasswordFile      string
-	MetricsServerThreshold                int
-	MetricsTLSCertFile, MetricsTLSKeyFile string
+	ListenAddr, StatsUser            string
+	StatsPort                        int
+	StatsPassword                    model.Secret
+	StatsUserFile, StatsPasswordFile string
+	// LeaveOutSocketCheck leaves HAProxy's command socket out of liveness.
+	LeaveOutSocketCheck bool
+	// ReadyURL is what readiness asks, "" for the router's own HTTP port.
+	ReadyURL string
+	Metrics  Metrics
 
 	Routes RouteDefaults
 
 	LogLevel, LogFormat string
+	// LogVerbosity is klog's -v, LogModules its -vmodule.
+	LogVerbosity int
+	LogModules   []LogModule
+	// Profile is a profile to write at the end, "" for none.
+	Profile string
 
 	// Warnings are settings of the environment that are not used as written.
 	Warnings []string
+}
+
+// Metrics say what /metrics shows, and how the statistics port speaks TLS.
+type Metrics struct {
+	// Type is MetricsHAProxy or MetricsNone.
+	Type string
+	// ServerThreshold is the number of servers above which none is shown.
+	ServerThreshold int
+	// ScrapeInterval is the least time between two scrapes of HAProxy for each
+	// 1000 rows begun, ScrapeTimeout the bound of one.
+	ScrapeInterval, ScrapeTimeout time.Duration
+	// Exported are numbers of columns of HAProxy's statistics, nil for the
+	// usual ones.
+	Exported []int
+	TLS      MetricsTLS
+}
+
+// The values of Metrics.Type.
+const (
+	MetricsHAProxy = "haproxy"
+	MetricsNone    = "none"
+)
+
+// MetricsTLS is the TLS of the statistics port. Nil lists and 0 are the TLS
+// library's choice.
+type MetricsTLS struct {
+	CertFile, KeyFile string
+	MinVersion        uint16
+	Ciphers           []uint16
+	Curves            []tls.CurveID
+}
+
+// LogModule is the verbosity of source files whose name matches a pattern.
+type LogModule struct {
+	Pattern   string
+	Verbosity int
 }
 
 // RouteDefaults are settings that routes may change for themselves.

@@ -3,8 +3,6 @@ package options
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -39,10 +37,16 @@ func (v *value) Type() string {
 	return "value"
 }
 
-// Set implements pflag.Value.
+// Set implements pflag.Value. An empty text takes back what the environment
+// says, where there is no default.
 func (v *value) Set(text string) error {
-	if err := v.row.set(&Options{}, text); err != nil {
-		return err
+	if v.set && v.row.isList {
+		text = v.text + "," + text
+	}
+	if text != "" || v.row.Default != "" {
+		if err := v.row.set(&Options{}, text); err != nil {
+			return err
+		}
 	}
 	v.text, v.set = text, true
 	return nil
@@ -56,35 +60,54 @@ func Register(flags *pflag.FlagSet, env func(string) (string, bool)) *Builder {
 		r := &b.rows[i]
 		v := &value{row: r, text: r.Default}
 		b.values[r.Flag] = v
-		help := r.Help + " Accepts " + r.Accepts + ". [$" + r.Env + "]"
 		for _, name := range []string{r.Flag, r.Alias} {
 			if name == "" {
 				continue
 			}
-			f := flags.VarPF(v, name, shorthand(name), help)
+			f := flags.VarPF(v, name, shorthand(name), r.usage(name))
 			if r.isBool {
 				f.NoOptDefVal = "true"
 			}
 			f.Hidden = r.obsolete
-			if name == r.Alias {
-				f.Usage = "The same as --" + r.Flag + "."
-			}
+			f.Annotations = map[string][]string{SectionAnnotation: {r.Section}, ValuesAnnotation: r.Values}
 		}
 	}
 	return b
 }
 
+// Annotations of flags: the row's section, and its values if they can be listed.
+const (
+	SectionAnnotation = "section"
+	ValuesAnnotation  = "values"
+)
+
+// usage is the help text of a row under one of its names.
+func (r *Row) usage(name string) string {
+	if name == r.Alias {
+		if r.AliasEnv != "" {
+			return "The same as --" + r.Flag + ". [$" + r.AliasEnv + "]"
+		}
+		return "The same as --" + r.Flag + "."
+	}
+	accepts := ""
+	if !r.isBool && r.Accepts != anything {
+		accepts = " Accepts " + r.Accepts + "."
+	}
+	return r.Help + accepts + " [$" + r.Env + "]"
+}
+
 // shorthand is the one-letter form of a flag.
 func shorthand(name string) string {
-	if name == "namespace" {
-		return "n"
-	}
-	return ""
+	return map[string]string{"namespace": "n", "v": "v"}[name]
 }
 
 // Options makes the result: defaults, over them the environment, over that
-// the flags. A value of the environment that cannot be used is left out with
-// a warning, as in the reference router; a flag's is an error.
+// the flags. A flag that cannot be used is an error.
+//
+// So is a variable, where the row is strict. Of other rows a variable that
+// cannot be used leaves the default, and of booleans it counts as false,
+// whatever the default: both are the reference router's way, which many
+// deployments have come to rest on. Here there is a warning.
 func (b *Builder) Options() (Options, error) {
 	var o Options
 	for i := range b.rows {
@@ -95,18 +118,48 @@ func (b *Builder) Options() (Options, error) {
 			}
 		}
 		v := b.values[r.Flag]
-		if text, ok := b.env(r.Env); ok && text != "" && !v.set {
-			if err := r.set(&o, text); err != nil {
-				o.Warnings = append(o.Warnings, fmt.Sprintf("%s is not used: %s", r.Env, shown(r, text, err)))
-			}
-		}
 		if v.set {
-			if err := r.set(&o, v.text); err != nil {
-				return o, fmt.Errorf("--%s: %s", r.Flag, shown(r, v.text, err))
+			// It was checked when it was set.
+			if v.text != "" || r.Default != "" {
+				if err := r.set(&o, v.text); err != nil {
+					return o, fmt.Errorf("--%s: %s", r.Flag, shown(r, v.text, err))
+				}
 			}
+			continue
+		}
+		if err := b.fromVariable(&o, r); err != nil {
+			return o, err
 		}
 	}
 	return o, o.check()
+}
+
+func (b *Builder) fromVariable(o *Options, r *Row) error {
+	name, text := r.Env, ""
+	for _, candidate := range []string{r.Env, r.AliasEnv} {
+		if candidate == "" {
+			continue
+		}
+		if t, ok := b.env(candidate); ok && t != "" {
+			name, text = candidate, t
+			break
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	err := r.set(o, text)
+	switch {
+	case err == nil:
+		return nil
+	case r.Strict:
+		return fmt.Errorf("%s (--%s): %s", name, r.Flag, shown(r, text, err))
+	case r.isBool:
+		o.Warnings = append(o.Warnings, fmt.Sprintf("%s (--%s) counts as false: %s", name, r.Flag, shown(r, text, err)))
+		return r.set(o, "false")
+	}
+	o.Warnings = append(o.Warnings, fmt.Sprintf("%s (--%s) is not used: %s", name, r.Flag, shown(r, text, err)))
+	return nil
 }
 
 func shown(r *Row, text string, err error) string {
@@ -144,36 +197,3 @@ func count(set ...bool) int {
 	}
 	return n
 }
-
-// Document is docs/options.md.
-func Document() string {
-	var b strings.Builder
-	b.WriteString("# Options\n\nEvery setting is a flag and an environment variable. A flag wins over its variable;\nan empty variable counts as unset. This page is made from `pkg/options` by `make generate`.\n")
-	var sections []string
-	rows := Table()
-	for _, r := range rows {
-		if !slices.Contains(sections, r.Section) {
-			sections = append(sections, r.Section)
-		}
-	}
-	for _, section := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | default | accepts | what it does |\n|---|---|---|---|---|\n", section)
-		for _, r := range rows {
-			if r.Section != section {
-				continue
-			}
-			flag := "`--" + r.Flag + "`"
-			if r.Alias != "" {
-				flag += ", `--" + r.Alias + "`"
-			}
-			def := "`" + r.Default + "`"
-			if r.Default == "" {
-				def = ""
-			}
-			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", flag, r.Env, cell(def), cell(r.Accepts), cell(r.Help))
-		}
-	}
-	return b.String()
-}
-
-func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

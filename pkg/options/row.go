@@ -13,8 +13,9 @@ import (
 type Row struct {
 	// Flag is the name behind "--"; Alias a second one, "" for none.
 	Flag, Alias string
-	// Env is the environment variable that gives the default.
-	Env string
+	// Env is the environment variable that gives the default, AliasEnv a
+	// second one that counts where the first is not set, "" for none.
+	Env, AliasEnv string
 	// Default is used where neither is given; "" for none.
 	Default string
 	// Accepts says what values are possible, Help what they do.
@@ -23,8 +24,15 @@ type Row struct {
 	Secret bool
 	// Section groups the documentation.
 	Section string
+	// Values are all values that are possible, nil where they cannot be listed.
+	Values []string
+	// Strict is whether a variable that cannot be used ends the start, as a
+	// flag does. Of other rows, the default is used, with a warning.
+	Strict bool
 
 	isBool bool
+	// isList is whether a flag that is given again adds to what there is.
+	isList bool
 	// obsolete settings do nothing, and are not in help texts.
 	obsolete bool
 	set      func(o *Options, value string) error
@@ -40,7 +48,7 @@ func text(flag, env, def, help string, field func(*Options) *string) Row {
 }
 
 func boolean(flag, env string, def bool, help string, field func(*Options) *bool) Row {
-	return Row{Flag: flag, Env: env, Default: strconv.FormatBool(def), Accepts: "true or false", Help: help, isBool: true, set: func(o *Options, v string) error {
+	return Row{Flag: flag, Env: env, Default: strconv.FormatBool(def), Accepts: "true or false", Values: []string{"true", "false"}, Help: help, isBool: true, set: func(o *Options, v string) error {
 		b, err := strconv.ParseBool(v)
 		if err != nil {
 			return fmt.Errorf("must be true or false")
@@ -78,10 +86,11 @@ func integer(flag, env string, def, low, high int, help string, field func(*Opti
 
 // spec is a time in HAProxy's notation.
 func spec(flag, env, def, help string, field func(*Options) *time.Duration) Row {
-	return Row{Flag: flag, Env: env, Default: def, Accepts: "a time such as 30s, 5m or 500ms; a number alone is milliseconds", Help: help, set: func(o *Options, v string) error {
+	const accepts = "a time such as 30s, 5m or 500ms; a number alone is milliseconds"
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: func(o *Options, v string) error {
 		d, err := timespec.Parse(v)
 		if err != nil {
-			return err
+			return fmt.Errorf("must be %s", accepts)
 		}
 		*field(o) = d
 		return nil
@@ -105,8 +114,21 @@ func interval(flag, env, def string, low time.Duration, help string, field func(
 	}}
 }
 
+// seconds is a whole number of them, as the reference router's scripts have it.
+func seconds(flag, env, def string, low int, help string, field func(*Options) *time.Duration) Row {
+	accepts := fmt.Sprintf("a number of seconds, at least %d", low)
+	return custom(flag, env, def, accepts, help, func(o *Options, v string) error {
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil || n < int64(low) {
+			return fmt.Errorf("must be %s", accepts)
+		}
+		*field(o) = time.Duration(n) * time.Second
+		return nil
+	})
+}
+
 func list(flag, env, help string, field func(*Options) *[]string) Row {
-	return Row{Flag: flag, Env: env, Accepts: "a list, separated by commas", Help: help, set: func(o *Options, v string) error {
+	return Row{Flag: flag, Env: env, Accepts: "a list, separated by commas", Help: help, isList: true, set: func(o *Options, v string) error {
 		var items []string
 		for item := range strings.SplitSeq(v, ",") {
 			if item = strings.TrimSpace(item); item != "" {
@@ -124,7 +146,7 @@ func choice[T ~string](flag, env, def, help string, field func(*Options) *T, val
 		names[i] = string(v)
 	}
 	accepts := strings.Join(names, ", ")
-	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: func(o *Options, v string) error {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Values: names, Help: help, set: func(o *Options, v string) error {
 		for _, value := range values {
 			if string(value) == v {
 				*field(o) = value
@@ -135,11 +157,23 @@ func choice[T ~string](flag, env, def, help string, field func(*Options) *T, val
 	}}
 }
 
-// custom is a row with a check of its own.
+// custom is a row with a check of its own, whose errors need not say what is
+// accepted.
 func custom(flag, env, def, accepts, help string, set func(*Options, string) error) Row {
-	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: set}
+	return Row{Flag: flag, Env: env, Default: def, Accepts: accepts, Help: help, set: func(o *Options, v string) error {
+		err := set(o, v)
+		if err != nil && !strings.Contains(err.Error(), accepts) {
+			err = fmt.Errorf("%w; must be %s", err, accepts)
+		}
+		return err
+	}}
 }
 
-func (r Row) alias(name string) Row { r.Alias = name; return r }
+// alias gives the row a second flag, and a second variable unless env is "".
+func (r Row) alias(flag, env string) Row { r.Alias, r.AliasEnv = flag, env; return r }
 
 func (r Row) secret() Row { r.Secret = true; return r }
+
+// strict is for settings that protect, or that name what to serve: to go on
+// without them would let in what they were to keep out.
+func (r Row) strict() Row { r.Strict = true; return r }

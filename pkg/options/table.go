@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -34,7 +35,7 @@ func Table() []Row {
 	section("Headers and logs", headerRows()...)
 	section("HAProxy", haproxyRows()...)
 	section("Statistics, health and logs of the router", statsRows()...)
-	section("Accepted, without effect", obsoleteRows()...)
+	section("Accepted, and without effect", obsoleteRows()...)
 	return rows
 }
 
@@ -48,11 +49,17 @@ func sourceRows() []Row {
 			}
 			o.CanonicalHostname = v
 			return nil
-		}),
+		}).strict(),
 		boolean("update-status", "ROUTER_UPDATE_STATUS", true, "Write the status of routes.", func(o *Options) *bool { return &o.UpdateStatus }),
 		interval("resync-interval", "ROUTER_RESYNC_INTERVAL", "30m", 0, "Time between full replays of what is known.", func(o *Options) *time.Duration { return &o.ResyncInterval }),
-		selector("labels", "ROUTE_LABELS", "Serve only routes with these labels.", func(o *Options) *string { return &o.Labels }),
-		text("fields", "ROUTE_FIELDS", "", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options) *string { return &o.Fields }),
+		selector("labels", "ROUTE_LABELS", "Serve only routes with these labels.", func(o *Options) *string { return &o.Labels }).strict(),
+		custom("fields", "ROUTE_FIELDS", "", "a field selector", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options, v string) error {
+			if _, err := fields.ParseSelector(v); err != nil {
+				return err
+			}
+			o.Fields = v
+			return nil
+		}).strict(),
 		custom("project-labels", "PROJECT_LABELS", "", `a label selector, or "*" for all`, "Serve only namespaces with these labels.", func(o *Options, v string) error {
 			if v != "*" {
 				if _, err := labels.Parse(v); err != nil {
@@ -61,8 +68,8 @@ func sourceRows() []Row {
 			}
 			o.ProjectLabels = v
 			return nil
-		}),
-		selector("namespace-labels", "NAMESPACE_LABELS", "Serve only namespaces with these labels.", func(o *Options) *string { return &o.NamespaceLabels }),
+		}).strict(),
+		selector("namespace-labels", "NAMESPACE_LABELS", "Serve only namespaces with these labels.", func(o *Options) *string { return &o.NamespaceLabels }).strict(),
 		boolean("watch-endpoints", "ROUTER_WATCH_ENDPOINTS", false, "Read Endpoints instead of EndpointSlices.", func(o *Options) *bool { return &o.WatchEndpoints }),
 		boolean("include-udp-endpoints", "ROUTER_INCLUDE_UDP_ENDPOINTS", false, "Keep endpoint ports of the protocol UDP.", func(o *Options) *bool { return &o.IncludeUDP }),
 	}
@@ -89,7 +96,7 @@ func admissionRows() []Row {
 		boolean("allow-wildcard-routes", "ROUTER_ALLOW_WILDCARD_ROUTES", false, "Admit routes with wildcardPolicy Subdomain.", func(o *Options) *bool { return &o.AllowWildcardRoutes }),
 		boolean("disable-namespace-ownership-check", "ROUTER_DISABLE_NAMESPACE_OWNERSHIP_CHECK", false, "Let several namespaces share a host, with different paths.", func(o *Options) *bool { return &o.DisableNamespaceOwnershipCheck }),
 		boolean("allow-external-certificates", "ROUTER_ENABLE_EXTERNAL_CERTIFICATE", true, "Let routes have their certificate in a Secret (spec.tls.externalCertificate).", func(o *Options) *bool { return &o.ExternalCertificates }),
-		boolean("extended-validation", "EXTENDED_VALIDATION", true, "Check TLS settings and certificates before a route is admitted.", func(o *Options) *bool { return &o.ExtendedValidation }),
+		boolean("extended-validation", "EXTENDED_VALIDATION", true, "Check TLS settings and certificates before a route is admitted.", func(o *Options) *bool { return &o.ExtendedValidation }).strict(),
 	}
 }
 
@@ -98,7 +105,7 @@ func clusterRows() []Row {
 		return text(flag, env, "", help, func(o *Options) *string { return field(&o.Kubernetes) })
 	}
 	return []Row{
-		k("config", "KUBECONFIG", "Path of a kubeconfig file.", func(c *Kubernetes) *string { return &c.Kubeconfig }).alias("kubeconfig"),
+		k("config", "KUBECONFIG", "Path of a kubeconfig file.", func(c *Kubernetes) *string { return &c.Kubeconfig }).alias("kubeconfig", ""),
 		k("context", "ROUTER_KUBE_CONTEXT", "Context of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Context }),
 		k("cluster", "ROUTER_KUBE_CLUSTER", "Cluster of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Cluster }),
 		k("user", "ROUTER_KUBE_USER", "User of the kubeconfig file.", func(c *Kubernetes) *string { return &c.User }),
@@ -115,7 +122,14 @@ func clusterRows() []Row {
 		list("as-group", "ROUTER_KUBE_AS_GROUP", "Groups to act as.", func(o *Options) *[]string { return &o.Kubernetes.AsGroups }),
 		boolean("insecure-skip-tls-verify", "ROUTER_KUBE_INSECURE_SKIP_TLS_VERIFY", false, "Do not check the API server's certificate.", func(o *Options) *bool { return &o.Kubernetes.InsecureSkipTLSVerify }),
 		boolean("disable-compression", "ROUTER_KUBE_DISABLE_COMPRESSION", false, "Ask the API server for uncompressed answers.", func(o *Options) *bool { return &o.Kubernetes.DisableCompression }),
-		text("request-timeout", "ROUTER_KUBE_REQUEST_TIMEOUT", "0", "Bound of a request to the API server, such as 30s; 0 for none.", func(o *Options) *string { return &o.Kubernetes.RequestTimeout }),
+		custom("request-timeout", "ROUTER_KUBE_REQUEST_TIMEOUT", "0", "a time such as 30s, or a number of seconds", "Bound of a request to the API server; 0 for none.", func(o *Options, v string) error {
+			_, errNumber := strconv.ParseUint(v, 10, 31)
+			if d, err := time.ParseDuration(v); errNumber != nil && (err != nil || d < 0) {
+				return fmt.Errorf("it is neither")
+			}
+			o.Kubernetes.RequestTimeout = v
+			return nil
+		}).strict(),
 	}
 }
 
@@ -123,15 +137,15 @@ const maxPort = 65535
 
 func listenRows() []Row {
 	return []Row{
-		integer("http-port", "ROUTER_SERVICE_HTTP_PORT", 80, 1, maxPort, "Port for HTTP.", func(o *Options) *int { return &o.Global.Listen.HTTPPort }),
-		integer("https-port", "ROUTER_SERVICE_HTTPS_PORT", 443, 1, maxPort, "Port for HTTPS.", func(o *Options) *int { return &o.Global.Listen.HTTPSPort }),
+		integer("http-port", "ROUTER_SERVICE_HTTP_PORT", 80, 1, maxPort, "Port for HTTP.", func(o *Options) *int { return &o.Global.Listen.HTTPPort }).strict(),
+		integer("https-port", "ROUTER_SERVICE_HTTPS_PORT", 443, 1, maxPort, "Port for HTTPS.", func(o *Options) *int { return &o.Global.Listen.HTTPSPort }).strict(),
 		custom("bind-address", "ROUTER_BIND_ADDRESS", "", "an IP address", "Listen for clients on this address only.", func(o *Options, v string) error {
 			if _, err := netip.ParseAddr(v); err != nil {
 				return fmt.Errorf("must be an IP address")
 			}
 			o.Global.Listen.Address = v
 			return nil
-		}),
+		}).strict(),
 		choice("ip-mode", "ROUTER_IP_V4_V6_MODE", "v4", "Address families to listen on.", func(o *Options) *model.IPMode { return &o.Global.Listen.Mode }, model.IPv4, model.IPv6, model.IPv4IPv6),
 		boolean("use-proxy-protocol", "ROUTER_USE_PROXY_PROTOCOL", false, "Expect the PROXY protocol from clients.", func(o *Options) *bool { return &o.Global.Listen.AcceptProxy }),
 		spec("inspect-delay", "ROUTER_INSPECT_DELAY", "5s", "How long to wait for a client's first bytes.", func(o *Options) *time.Duration { return &o.Global.Listen.InspectDelay }),
@@ -186,8 +200,8 @@ func routeRows() []Row {
 
 func headerRows() []Row {
 	return []Row{
-		captures("capture-http-request-headers", "ROUTER_CAPTURE_HTTP_REQUEST_HEADERS", "Request headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureRequest }),
-		captures("capture-http-response-headers", "ROUTER_CAPTURE_HTTP_RESPONSE_HEADERS", "Response headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureResponse }),
+		captures("capture-http-request-headers", "ROUTER_CAPTURE_HTTP_REQUEST_HEADERS", "Request headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureRequest }).strict(),
+		captures("capture-http-response-headers", "ROUTER_CAPTURE_HTTP_RESPONSE_HEADERS", "Response headers for the access log.", func(o *Options) *[]model.Capture { return &o.Global.Headers.CaptureResponse }).strict(),
 		custom("capture-http-cookie", "ROUTER_CAPTURE_HTTP_COOKIE", "", "NAME:LENGTH for names that begin so, NAME=:LENGTH for that name", "A cookie for the access log.", func(o *Options, v string) error {
 			c, err := parseCapture(strings.Replace(v, "=:", ":", 1))
 			if err != nil {
@@ -196,7 +210,7 @@ func headerRows() []Row {
 			c.Exact = strings.Contains(v, "=:")
 			o.Global.Headers.CaptureCookie = &c
 			return nil
-		}),
+		}).strict(),
 		custom("http-header-name-case-adjustments", "ROUTER_H1_CASE_ADJUST", "", "header names, separated by commas", "Header names in the case in which HTTP/1 clients, and servers of routes that ask for it, get them.", func(o *Options, v string) error {
 			names := strings.Split(v, ",")
 			for _, n := range names {
@@ -206,9 +220,9 @@ func headerRows() []Row {
 			}
 			o.Global.Headers.CaseAdjust = names
 			return nil
-		}),
-		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", headervalue.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }),
-		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", headervalue.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }),
+		}).strict(),
+		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", headervalue.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }).strict(),
+		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", headervalue.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }).strict(),
 		text("unique-id-format", "ROUTER_UNIQUE_ID_FORMAT", "", "HAProxy log-format of a request's identifier; needs the header's name as well.", func(o *Options) *string { return &o.Global.Headers.UniqueIDFormat }),
 		text("unique-id-header-name", "ROUTER_UNIQUE_ID_HEADER_NAME", "", "Header that carries the identifier.", func(o *Options) *string { return &o.Global.Headers.UniqueIDHeader }),
 		text("syslog-address", "ROUTER_SYSLOG_ADDRESS", "", "Where the access log goes: a syslog address, or stdout for the router's own output.", func(o *Options) *string { return &o.Global.Log.Address }),
@@ -270,32 +284,8 @@ func haproxyRows() []Row {
 			return nil
 		}),
 		interval("graceful-shutdown-delay", "ROUTER_GRACEFUL_SHUTDOWN_DELAY", "45s", 0, "Time between the signal to stop and the stop, for load balancers to notice.", func(o *Options) *time.Duration { return &o.GracefulShutdownDelay }),
-		custom("max-shutdown-timeout", "ROUTER_MAX_SHUTDOWN_TIMEOUT", "30", "a number of seconds", "How long open connections then have to end.", func(o *Options, v string) error {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 0 {
-				return fmt.Errorf("must be a number of seconds")
-			}
-			o.ShutdownTimeout = time.Duration(n) * time.Second
-			return nil
-		}),
-	}
-}
-
-func statsRows() []Row {
-	return []Row{
-		text("listen-addr", "ROUTER_LISTEN_ADDR", "", "HOST:PORT for statistics, metrics and health; its port wins over --stats-port.", func(o *Options) *string { return &o.ListenAddr }),
-		integer("stats-port", "STATS_PORT", 1936, 1, maxPort, "Port for statistics, metrics and health.", func(o *Options) *int { return &o.StatsPort }),
-		text("stats-user", "STATS_USERNAME", "admin", "User of the statistics page.", func(o *Options) *string { return &o.StatsUser }),
-		custom("stats-password", "STATS_PASSWORD", "", "text", "Its password; without one, one is made and printed at the start.", func(o *Options, v string) error {
-			o.StatsPassword = model.NewSecret(v)
-			return nil
-		}).secret(),
-		text("stats-user-file", "STATS_USERNAME_FILE", "", "File with the user; only together with the password's.", func(o *Options) *string { return &o.StatsUserFile }),
-		text("stats-password-file", "STATS_PASSWORD_FILE", "", "File with the password; only together with the user's.", func(o *Options) *string { return &o.StatsPasswordFile }),
-		text("metrics-tls-cert-file", "ROUTER_METRICS_TLS_CERT_FILE", "", "Certificate for TLS on the statistics port, beside plain HTTP.", func(o *Options) *string { return &o.MetricsTLSCertFile }),
-		text("metrics-tls-key-file", "ROUTER_METRICS_TLS_KEY_FILE", "", "Its key.", func(o *Options) *string { return &o.MetricsTLSKeyFile }),
-		integer("metrics-server-threshold", "ROUTER_METRICS_HAPROXY_SERVER_THRESHOLD", 500, 0, 1<<30, "Servers above which metrics of single servers are left out.", func(o *Options) *int { return &o.MetricsServerThreshold }),
-		choice("verbosity", "ROUTER_VERBOSITY", "info", "Least level of the router's own messages.", func(o *Options) *string { return &o.LogLevel }, "debug", "info", "warn", "error"),
-		choice("message-format", "ROUTER_MESSAGE_FORMAT", "text", "Form of the router's own messages.", func(o *Options) *string { return &o.LogFormat }, "text", "json"),
+		seconds("max-shutdown-timeout", "ROUTER_MAX_SHUTDOWN_TIMEOUT", "30", 0, "How long open connections then have to end.", func(o *Options) *time.Duration { return &o.ShutdownTimeout }).
+			alias("haproxy-max-shutdown-timeout", "HAPROXY_MAX_SHUTDOWN_TIMEOUT"),
+		seconds("max-reload-wait-time", "MAX_RELOAD_WAIT_TIME", "120", 1, "How long HAProxy may take to load its files before a reload counts as failed.", func(o *Options) *time.Duration { return &o.ReloadTimeout }),
 	}
 }

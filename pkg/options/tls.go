@@ -33,14 +33,14 @@ const (
 func tlsRows() []Row {
 	versions := []string{"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"}
 	return []Row{
-		text("default-certificate-path", "DEFAULT_CERTIFICATE_PATH", "", "PEM file with the certificate, key and chain for hosts without one of their own.", func(o *Options) *string { return &o.DefaultCertificatePath }).alias("default-cert"),
+		text("default-certificate-path", "DEFAULT_CERTIFICATE_PATH", "", "PEM file with the certificate, key and chain for hosts without one of their own.", func(o *Options) *string { return &o.DefaultCertificatePath }).alias("default-cert", ""),
 		custom("default-certificate", "DEFAULT_CERTIFICATE", "", "PEM text", "The same as text.", func(o *Options, v string) error {
 			o.DefaultCertificate = model.NewSecret(v)
 			return nil
 		}).secret(),
 		text("default-certificate-dir", "DEFAULT_CERTIFICATE_DIR", "", "The same as a directory with tls.crt and tls.key.", func(o *Options) *string { return &o.DefaultCertificateDir }),
-		choice("ssl-min-version", "SSL_MIN_VERSION", "TLSv1.2", "Oldest TLS version.", func(o *Options) *string { return &o.Global.TLS.MinVersion }, versions...),
-		choice("ssl-max-version", "SSL_MAX_VERSION", "", "Newest TLS version.", func(o *Options) *string { return &o.Global.TLS.MaxVersion }, versions...),
+		choice("ssl-min-version", "SSL_MIN_VERSION", "TLSv1.2", "Oldest TLS version.", func(o *Options) *string { return &o.Global.TLS.MinVersion }, versions...).strict(),
+		choice("ssl-max-version", "SSL_MAX_VERSION", "", "Newest TLS version.", func(o *Options) *string { return &o.Global.TLS.MaxVersion }, versions...).strict(),
 		custom("ciphers", "ROUTER_CIPHERS", "intermediate", "modern, intermediate, old, or an OpenSSL cipher list", "Ciphers of TLS up to 1.2.", func(o *Options, v string) error {
 			t := &o.Global.TLS
 			t.DHParam = dhParam
@@ -58,15 +58,15 @@ func tlsRows() []Row {
 				t.Ciphers = v
 			}
 			return nil
-		}),
+		}).strict(),
 		text("ciphersuites", "ROUTER_CIPHERSUITES", "", "Cipher suites of TLS 1.3.", func(o *Options) *string { return &o.Global.TLS.CipherSuites }),
 		text("curves", "ROUTER_CURVES", "", "Key-exchange groups.", func(o *Options) *string { return &o.Global.TLS.Curves }),
-		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that name no host with a certificate.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }),
-		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required"),
+		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that name no host with a certificate.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
+		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required").strict(),
 		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.Global.TLS.ClientCAFile }),
 		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.Global.TLS.ClientCRLFile }),
 		text("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "", "Regular expression that the subject of a client's certificate must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }),
-		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove X-SSL-* headers that clients send.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }),
+		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove X-SSL-* headers that clients send.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
 	}
 }
 

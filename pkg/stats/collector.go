@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,6 +102,11 @@ func NewCollector(o CollectorOptions) *Collector {
 		threshold:      prometheus.NewDesc("haproxy_exporter_server_threshold", "Servers, and the number above which they have no metrics of their own.", []string{"type"}, nil),
 		scrapes:        prometheus.NewDesc("haproxy_exporter_total_scrapes", "Scrapes of HAProxy.", nil, nil),
 		failures:       prometheus.NewDesc("haproxy_exporter_csv_parse_failures", "Errors in reading HAProxy's statistics.", nil, nil),
+	}
+	for _, n := range o.Exported {
+		if !slices.ContainsFunc(columns(), func(known column) bool { return known.index == n }) {
+			o.Logger.Warn("no metric is made of this column of HAProxy's statistics", "column", n)
+		}
 	}
 	for _, k := range kinds() {
 		c.descs[k] = make([]*prometheus.Desc, len(c.columns))

@@ -1,9 +1,11 @@
 package stats
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +145,11 @@ func TestColumnsAreExportedOnDemand(t *testing.T) {
 	w := &worker{pid: 7, rows: map[kind]string{
 		backend: line("be_http:ns:r", "BACKEND", "1", map[int]string{4: "1", 15: "2", 18: "9"}),
 	}}
-	c := NewCollector(CollectorOptions{Runtime: w.run, Exported: []int{15, 18}})
+	var log bytes.Buffer
+	c := NewCollector(CollectorOptions{Runtime: w.run, Exported: []int{15, 18, 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), "column=1") || strings.Contains(log.String(), "column=15") {
+		t.Errorf("the log says %q", log.String())
+	}
 	expect(t, c, map[string]float64{
 		"haproxy_backend_retry_warnings_total{backend=http,namespace=ns,route=r}": 2,
 		"haproxy_backend_weight{backend=http,namespace=ns,route=r}":               9,

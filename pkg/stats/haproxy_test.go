@@ -83,8 +83,8 @@ func newPlane(t *testing.T, binary string) *plane {
 	})
 	p.stats = stats.New(stats.Options{
 		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
-		ServerNames: p.EndpointOf, BackendNames: p.BackendOf,
-		ProbeURL: fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
+		Collector: stats.CollectorOptions{ServerNames: p.EndpointOf, BackendNames: p.BackendOf},
+		ProbeURL:  fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
 	})
 	return p
 }

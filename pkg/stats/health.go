@@ -28,7 +28,7 @@ type check struct {
 // connections are all in use would be restarted, to the harm of those.
 func (s *Server) liveness() []check {
 	list := []check{{"controller", s.opts.Alive}}
-	if s.opts.Runtime != nil {
+	if s.opts.Runtime != nil && !s.opts.NoSocketCheck {
 		list = append(list, check{"admin-socket", s.adminSocket})
 	}
 	return list

@@ -80,6 +80,8 @@ func TestProbes(t *testing.T) {
 		{"HAProxy is not to run yet", stats.Options{Runtime: answers("", refused), Ready: fails(errors.New("no cluster"))}, "/healthz", 200, "ok"},
 		{"HAProxy does not answer, which is left out", stats.Options{Runtime: answers("", refused)}, "/healthz?verbose&exclude=admin-socket", 200,
 			"[+]controller ok\n[+]admin-socket excluded: ok\nhealthz check passed\n"},
+		{"HAProxy does not answer, which is never asked", stats.Options{Runtime: answers("", refused), NoSocketCheck: true}, "/healthz?verbose", 200,
+			"[+]controller ok\nhealthz check passed\n"},
 		{"one check alone", stats.Options{Runtime: answers("", refused)}, "/healthz/controller", 200, "ok"},
 		{"one check alone that fails", stats.Options{Runtime: answers("", refused)}, "/healthz/admin-socket", 500,
 			"[-]admin-socket failed: connection refused\nadmin-socket check failed\n"},
@@ -411,5 +413,33 @@ func TestOnePortServesBothPlainHTTPAndTLS(t *testing.T) {
 	}
 	if _, err := silent.Read(make([]byte, 1)); err == nil {
 		t.Error("the silent connection is still open")
+	}
+}
+
+func TestCipherSuitesThatHTTP2CannotUse(t *testing.T) {
+	l, config := listen(t), tlsConfig(t)
+	config.CipherSuites, config.MaxVersion = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}, tls.VersionTLS12
+	stop := serve(t, l, stats.Options{TLS: config})
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: config.RootCAs}, ForceAttemptHTTP2: true}
+	response, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + l.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	transport.CloseIdleConnections()
+	if response.Proto != "HTTP/1.1" || response.TLS.CipherSuite != config.CipherSuites[0] {
+		t.Errorf("%s, %x", response.Proto, response.TLS.CipherSuite)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricsCanBeTakenAway(t *testing.T) {
+	h := newServer(t, stats.Options{Gatherer: prometheus.NewRegistry(), Runtime: answers("", errors.New("gone")), NoMetrics: true})
+	for path, want := range map[string]int{"/metrics": 404, "/healthz/ready": 200, "/api/routes": 200} {
+		if w := request(t, h, http.MethodGet, path); w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,10 +39,13 @@ type Options struct {
 	// means that there are neither metrics of HAProxy here nor the check
 	// admin-socket.
 	Runtime func(ctx context.Context, command string) (string, error)
-	// ServerNames, BackendNames and ServerThreshold are those of CollectorOptions.
-	ServerNames     func(backend, server string) (endpointID string, ok bool)
-	BackendNames    func(proxy string) (backend string, ok bool)
-	ServerThreshold int
+	// Collector says which metrics of HAProxy there are. Runtime and Logger in
+	// it are not used: those of the server are.
+	Collector CollectorOptions
+	// NoMetrics takes /metrics away.
+	NoMetrics bool
+	// NoSocketCheck leaves the check admin-socket out of liveness.
+	NoSocketCheck bool
 	// Routes reports all routes. Nil means that there are none.
 	Routes func(context.Context) ([]model.RouteReport, error)
 	// Workers reports the HAProxy workers that reloads replaced. Nil means that
@@ -104,10 +108,15 @@ func New(o Options) *Server {
 	s.handleProbe(mux, "/healthz", "healthz", s.liveness())
 	s.handleProbe(mux, "/healthz/ready", "ready", s.readiness())
 	protect := func(path string, h http.Handler) { mux.Handle("GET "+path, s.protected(h)) }
-	protect("/metrics", promhttp.HandlerFor(s.gatherers(), promhttp.HandlerOpts{
-		// One metric that cannot be had must not hide the others.
-		ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog,
-	}))
+	gatherers := s.gatherers()
+	if o.NoMetrics {
+		mux.Handle("GET /metrics", http.NotFoundHandler())
+	} else {
+		protect("/metrics", promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{
+			// One metric that cannot be had must not hide the others.
+			ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog,
+		}))
+	}
 	protect("/api/routes", http.HandlerFunc(s.routes))
 	protect("/api/workers", http.HandlerFunc(s.workers))
 	protect("/", s.page())
@@ -124,8 +133,19 @@ func New(o Options) *Server {
 		// served, and that may be the plain one.
 		s.http.TLSConfig = o.TLS.Clone()
 		s.http.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
+		if !suitsHTTP2(o.TLS.CipherSuites) {
+			s.http.TLSConfig.NextProtos = []string{"http/1.1"}
+			s.http.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+		}
 	}
 	return s
+}
+
+// suitsHTTP2 is whether HTTP/2 can be spoken with these cipher suites: RFC 9113
+// demands one, without which the HTTP server does not start.
+func suitsHTTP2(suites []uint16) bool {
+	return suites == nil || slices.Contains(suites, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256) ||
+		slices.Contains(suites, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
 }
 
 // handleProbe serves checks together at path and each below it.
@@ -143,9 +163,9 @@ func (s *Server) gatherers() prometheus.Gatherers {
 		list = append(list, s.opts.Gatherer)
 	}
 	if s.opts.Runtime != nil {
-		s.collector = NewCollector(CollectorOptions{
-			Runtime: s.opts.Runtime, ServerNames: s.opts.ServerNames, BackendNames: s.opts.BackendNames, ServerThreshold: s.opts.ServerThreshold, Logger: s.opts.Logger,
-		})
+		collector := s.opts.Collector
+		collector.Runtime, collector.Logger = s.opts.Runtime, s.opts.Logger
+		s.collector = NewCollector(collector)
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(s.collector)
 		list = append(list, registry)

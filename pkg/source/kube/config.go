@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -25,7 +26,11 @@ type Flags struct {
 // Config works out how to reach the cluster.
 func Config(f Flags) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = f.Kubeconfig
+	if files := filepath.SplitList(f.Kubeconfig); len(files) > 1 {
+		rules.Precedence = files // KUBECONFIG may name several, to be merged.
+	} else {
+		rules.ExplicitPath = f.Kubeconfig
+	}
 	overrides := &clientcmd.ConfigOverrides{
 		CurrentContext: f.Context,
 		Timeout:        f.RequestTimeout,
