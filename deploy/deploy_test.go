@@ -51,12 +51,13 @@ func objects(t *testing.T) map[string]runtime.Object {
 	return found
 }
 
-func TestTheRoleCoversWhatIsWatched(t *testing.T) {
+func TestTheRoleCoversWhatIsAskedFor(t *testing.T) {
 	role := objects(t)["ClusterRole"].(*rbacv1.ClusterRole)
 	for _, want := range [][3]string{
 		{"route.openshift.io", "routes", "watch"}, {"route.openshift.io", "routes/status", "update"},
 		{"", "services", "watch"}, {"", "endpoints", "watch"}, {"", "namespaces", "watch"}, {"discovery.k8s.io", "endpointslices", "watch"},
 		{"authorization.k8s.io", "selfsubjectaccessreviews", "create"},
+		{"authentication.k8s.io", "tokenreviews", "create"}, {"authorization.k8s.io", "subjectaccessreviews", "create"},
 	} {
 		if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
 			return slices.Contains(r.APIGroups, want[0]) && slices.Contains(r.Resources, want[1]) && slices.Contains(r.Verbs, want[2])

@@ -90,6 +90,10 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
 	c := controller.New(settings)
+	reviewer, err := newReviewer(o)
+	if err != nil {
+		return err
+	}
 	serverTLS, err := metricsTLS(o.Metrics.TLS, logger)
 	if err != nil {
 		return err
@@ -98,7 +102,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		MasterSocket: layout.MasterSocket, MaxAge: o.WorkerMaxAge, Logger: logger, Registry: registry, Now: time.Now,
 	})
 	server = stats.New(stats.Options{
-		User: o.StatsUser, Password: o.StatsPassword, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
+		User: o.StatsUser, Password: o.StatsPassword, Reviewer: reviewer, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
 		Runtime: plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
 		Collector: stats.CollectorOptions{
 			ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported,

@@ -5,7 +5,7 @@
 //	/metrics        metrics of the router and of HAProxy, for Prometheus
 //	/api/routes     what became of each route, as JSON
 //	/  and  /;csv   HAProxy's own statistics page
-//	/debug/pprof/   profiles of the router; only where a password is set
+//	/debug/pprof/   profiles of the router; only where somebody is kept out
 //
 // HAProxy's metrics have the names, labels and types that dashboards know from
 // the reference router. They come from the worker's command socket, not from

@@ -23,10 +23,11 @@ import (
 
 // Options are what a Server needs.
 type Options struct {
-	// User and Password protect everything but the health checks. Without a
-	// password nothing is protected.
+	// User and Password protect everything but the health checks, and so does
+	// Reviewer, nil for none. Without both nothing is protected.
 	User     string
 	Password model.Secret
+	Reviewer Reviewer
 	Logger   *slog.Logger
 	// Gatherer has the metrics that /metrics shows beside those of HAProxy.
 	// Nil means none.
@@ -107,23 +108,23 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	s.handleProbe(mux, "/healthz", "healthz", s.liveness())
 	s.handleProbe(mux, "/healthz/ready", "ready", s.readiness())
-	protect := func(path string, h http.Handler) { mux.Handle("GET "+path, s.protected(h)) }
+	protect := func(path, subresource string, h http.Handler) { mux.Handle("GET "+path, s.protected(subresource, h)) }
 	gatherers := s.gatherers()
 	if o.NoMetrics {
 		mux.Handle("GET /metrics", http.NotFoundHandler())
 	} else {
-		protect("/metrics", promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{
+		protect("/metrics", subresourceMetrics, promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{
 			// One metric that cannot be had must not hide the others.
 			ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog,
 		}))
 	}
-	protect("/api/routes", http.HandlerFunc(s.routes))
-	protect("/api/workers", http.HandlerFunc(s.workers))
-	protect("/", s.page())
-	if !o.Password.IsEmpty() {
-		protect("/debug/pprof/", http.HandlerFunc(pprof.Index))
-		protect("/debug/pprof/profile", http.HandlerFunc(pprof.Profile))
-		protect("/debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
+	protect("/api/routes", "", http.HandlerFunc(s.routes))
+	protect("/api/workers", "", http.HandlerFunc(s.workers))
+	protect("/", "", s.page())
+	if !o.Password.IsEmpty() || o.Reviewer != nil {
+		protect("/debug/pprof/", subresourceDebug, http.HandlerFunc(pprof.Index))
+		protect("/debug/pprof/profile", subresourceDebug, http.HandlerFunc(pprof.Profile))
+		protect("/debug/pprof/symbol", subresourceDebug, http.HandlerFunc(pprof.Symbol))
 	}
 	s.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog,

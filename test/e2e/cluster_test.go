@@ -136,6 +136,7 @@ func TestCluster(t *testing.T) {
 			c.t = t
 			r := start(t, b.Path, "--config", c.Kubeconfig)
 			t.Run("routes", func(t *testing.T) { c.t = t; c.testRoutes(r, ca.PEM) })
+			t.Run("tokens", func(t *testing.T) { c.testTokens(t, r) })
 			t.Run("objects", func(t *testing.T) { c.t = t; c.testObjects(r) })
 			t.Run("scaling", func(t *testing.T) { c.t = t; c.testScaling(r) })
 			t.Run("reloads under load", func(t *testing.T) { c.t = t; c.testReloads(r) })
