@@ -11,10 +11,22 @@ import (
 )
 
 func main() {
-	for name, text := range map[string]string{"options.md": options.Document(), "annotations.md": translate.Document()} {
-		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// run writes the pages into a directory.
+func run(dir string) error {
+	metrics, err := metricsPage()
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	for name, text := range map[string]string{"options.md": options.Document(), "annotations.md": translate.Document(), "metrics.md": metrics} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			return err
 		}
 	}
+	return nil
 }

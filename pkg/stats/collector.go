@@ -19,6 +19,9 @@ const (
 	DefaultScrapeTimeout   = 5 * time.Second
 )
 
+// namespace is the first word in the names of HAProxy's metrics.
+const namespace = "haproxy"
+
 // rowsPerInterval is for how many rows the interval between two scrapes grows
 // by one base interval.
 const rowsPerInterval = 1000
@@ -118,11 +121,11 @@ func NewCollector(o CollectorOptions) *Collector {
 			if column.code != "" {
 				constant = prometheus.Labels{"code": column.code}
 			}
-			name := prometheus.BuildFQName("haproxy", k.String(), column.suffix)
+			name := prometheus.BuildFQName(namespace, k.String(), column.suffix)
 			c.descs[k][i] = prometheus.NewDesc(name, column.help, labelNames(k), constant)
 		}
 	}
-	c.process = collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: "haproxy", PidFn: c.pid})
+	c.process = collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: namespace, PidFn: c.pid})
 	return c
 }
 

@@ -29,9 +29,10 @@ import (
 // plane is a running HAProxy with the statistics port before it.
 type plane struct {
 	*haproxy.DataPlane
-	layout template.Layout
-	port   int
-	stats  *stats.Server
+	layout   template.Layout
+	port     int
+	stats    *stats.Server
+	registry *prometheus.Registry
 }
 
 func newPlane(t *testing.T, binary string) *plane {
@@ -41,7 +42,7 @@ func newPlane(t *testing.T, binary string) *plane {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p := &plane{}
+	p := &plane{registry: prometheus.NewRegistry()}
 	if p.layout, err = template.NewLayout(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func newPlane(t *testing.T, binary string) *plane {
 	p.DataPlane, err = haproxy.New(t.Context(), haproxy.Options{
 		Binary: binary, Layout: p.layout, Templates: templates, Global: global,
 		ErrorPages: map[int][]byte{503: errorPage(t, "error-page-503.http"), 404: errorPage(t, "error-page-404.http")},
-		Logger:     logger, Output: io.Discard, Metrics: haproxy.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		Logger:     logger, Output: io.Discard, Metrics: haproxy.NewMetrics(p.registry), Now: time.Now,
 		BeforeReload: func(ctx context.Context) { p.stats.Collector().BeforeReload(ctx) },
 	})
 	if err != nil {
@@ -103,16 +104,19 @@ func (p *plane) serveRoutes(t *testing.T, names ...string) haproxy.Outcome {
 	t.Helper()
 	var change model.Change
 	for _, name := range names {
-		pod := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		t.Cleanup(pod.Close)
-		address := pod.Listener.Addr().(*net.TCPAddr)
-		change.Upsert = append(change.Upsert, &model.Route{
-			Key: model.RouteKey{Namespace: "ns", Name: name}, Host: name + ".test",
-			Backend: model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: 5 * time.Second, Servers: []model.Server{{
-				ID: "pod:" + name + "-1:svc:http:" + address.String(), Address: address.IP.String(), Port: address.Port, Weight: 1,
-			}}},
-		})
+		change.Upsert = append(change.Upsert, newRoute(t, name, 1))
 	}
+	return p.apply(t, change)
+}
+
+// servePods makes a route with a number of pods what HAProxy serves.
+func (p *plane) servePods(t *testing.T, name string, pods int) {
+	t.Helper()
+	p.apply(t, model.Change{Upsert: []*model.Route{newRoute(t, name, pods)}})
+}
+
+func (p *plane) apply(t *testing.T, change model.Change) haproxy.Outcome {
+	t.Helper()
 	outcome, err := p.Apply(t.Context(), change)
 	if err != nil || len(outcome.Rejected) > 0 || len(outcome.Pending) > 0 {
 		t.Fatalf("%+v, %v", outcome, err)
@@ -131,6 +135,24 @@ func (p *plane) reload(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	return outcome.Reloaded
+}
+
+// newRoute makes a route and its pods, which are checked if there are several.
+func newRoute(t *testing.T, name string, pods int) *model.Route {
+	t.Helper()
+	route := &model.Route{
+		Key: model.RouteKey{Namespace: "ns", Name: name}, Host: name + ".test",
+		Backend: model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: 5 * time.Second},
+	}
+	for i := range pods {
+		pod := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		t.Cleanup(pod.Close)
+		address := pod.Listener.Addr().(*net.TCPAddr)
+		route.Backend.Servers = append(route.Backend.Servers, model.Server{
+			ID: fmt.Sprintf("pod:%s-%d:svc:http:%s", name, i+1, address), Address: address.IP.String(), Port: address.Port, Weight: 1, Check: pods > 1,
+		})
+	}
+	return route
 }
 
 // get makes requests to a route.
