@@ -4,6 +4,13 @@ GO ?= go
 KUBE := build/kube/kube-apiserver build/kube/kube-controller-manager
 APT := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
 
+# What "router version" prints. A tag v4.21.0 gives the major and minor version.
+TAG = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+NUMBERS = $(if $(filter v%,$(TAG)),$(subst ., ,$(patsubst v%,%,$(TAG))))
+VERSION = -X main.versionFromGit=$(TAG) -X main.commitFromGit=$(shell git rev-parse --short HEAD 2>/dev/null) \
+  -X main.majorFromGit=$(word 1,$(NUMBERS)) -X main.minorFromGit=$(word 2,$(NUMBERS)) \
+  -X main.gitTreeState=$(if $(filter %-dirty,$(TAG)),dirty,clean) -X main.buildDate=$(shell date -u +%FT%TZ)
+
 .PHONY: help
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -14,7 +21,7 @@ run: haproxy build ## Serves the examples on ports above 1024, with sample pods
 
 .PHONY: build
 build: ## Builds the router and the sample pods into bin
-	$(GO) build -trimpath -o bin/ ./cmd/router ./test/cmd/sample-pods
+	$(GO) build -trimpath -ldflags '$(VERSION)' -o bin/ ./cmd/router ./test/cmd/sample-pods
 
 .PHONY: test
 test: test-deps ## Runs every test, on real parts; installs and builds what they need

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +18,8 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 		Short: "Serves OpenShift routes through HAProxy",
 		Long: "Serves the routes of a cluster, or with --manifests those of a directory, through HAProxy.\n" +
 			"Each flag has an environment variable, shown in brackets; a flag wins over its variable.",
-		Args:          cobra.NoArgs,
+		Example:       "  router --config ~/.kube/config --default-cert cert.pem\n  router --manifests examples --http-port 8080 --https-port 8443",
+		Args:          noArguments,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,19 +30,47 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 			return serve(cmd.Context(), o, stdout, stderr)
 		},
 	}
+	cmd.Flags().SortFlags = false
 	builder = options.Register(cmd.Flags(), env)
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
-	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.SetFlagErrorFunc(flagError)
+	cmd.SetUsageFunc(usage)
+	completeValues(cmd)
 	cmd.AddCommand(&cobra.Command{
-		Use: "version", Short: "Prints the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Prints what the router was built from", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "router", version())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", cmd.Root().Name(), thisBuild())
 			return err
 		},
 	})
 	return cmd
+}
+
+// completeValues lets a shell complete the values of flags that list them.
+func completeValues(cmd *cobra.Command) {
+	for _, f := range options.Flags(cmd.Flags()) {
+		values := f.Annotations[options.ValuesAnnotation]
+		if len(values) == 0 {
+			continue
+		}
+		complete := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+		if err := cmd.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
+			panic(err) // The flag was registered a moment ago.
+		}
+	}
+}
+
+// noArguments names the nearest command where there is an argument.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command: %s; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command: %s; %s --help lists all", args[0], cmd.CommandPath())
 }
 
 // flagError adds the nearest flag to the error of an unknown one.
@@ -56,18 +83,4 @@ func flagError(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; did you mean --%s?", err, near)
 	}
 	return fmt.Errorf("%w; %s --help lists all flags", err, cmd.CommandPath())
-}
-
-// version is the module's version and the revision that it was built from.
-func version() string {
-	text := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		text = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				text += " " + s.Value
-			}
-		}
-	}
-	return text + " " + runtime.Version()
 }

@@ -90,10 +90,20 @@ func (r *Row) usage(name string) string {
 		return "The same as --" + r.Flag + "."
 	}
 	accepts := ""
-	if !r.isBool && r.Accepts != anything {
+	if !r.isBool && r.Accepts != anything && r.Accepts != anyText {
 		accepts = " Accepts " + r.Accepts + "."
 	}
 	return r.Help + accepts + " [$" + r.Env + "]"
+}
+
+// Flags are the flags of a set, in the order in which they were registered.
+func Flags(set *pflag.FlagSet) []*pflag.Flag {
+	sorted := set.SortFlags
+	set.SortFlags = false
+	defer func() { set.SortFlags = sorted }()
+	var list []*pflag.Flag
+	set.VisitAll(func(f *pflag.Flag) { list = append(list, f) })
+	return list
 }
 
 // shorthand is the one-letter form of a flag.

@@ -38,10 +38,13 @@ type Row struct {
 	set      func(o *Options, value string) error
 }
 
+// anyText is what rows accept that have no check.
+const anyText = "text"
+
 // The constructors below make rows whose value goes into a field of Options.
 
 func text(flag, env, def, help string, field func(*Options) *string) Row {
-	return Row{Flag: flag, Env: env, Default: def, Accepts: "text", Help: help, set: func(o *Options, v string) error {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: anyText, Help: help, set: func(o *Options, v string) error {
 		*field(o) = v
 		return nil
 	}}

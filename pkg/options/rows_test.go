@@ -18,8 +18,8 @@ type rowCase struct {
 	bad                 []string
 }
 
-// anyText is the list of bad values of rows that take every text.
-var anyText []string
+// all is the list of bad values of rows that take every text.
+var all []string
 
 func no(values ...string) []string { return values }
 
@@ -28,8 +28,8 @@ func rowCases() []rowCase {
 	times, spec, truth := no("x", "5", "-1s"), no("x", "0", "1.5s", "1h30m", "-1"), no("yes", "x", "2")
 	port := no("0", "65536", "x", "80 ")
 	return []rowCase{
-		{"manifests", "Manifests", "", "dir", "dir", anyText},
-		{"name", "Name", "public", "internal", "internal", anyText},
+		{"manifests", "Manifests", "", "dir", "dir", all},
+		{"name", "Name", "public", "internal", "internal", all},
 		{"router-canonical-hostname", "CanonicalHostname", "", "apps.test", "apps.test", no("10.0.0.1", "a_b", "::1")},
 		{"update-status", "UpdateStatus", "true", "f", "false", truth},
 		{"resync-interval", "ResyncInterval", "30m0s", "1m30s", "1m30s", times},
@@ -40,32 +40,32 @@ func rowCases() []rowCase {
 		{"watch-endpoints", "WatchEndpoints", "false", "T", "true", truth},
 		{"include-udp-endpoints", "IncludeUDP", "false", "1", "true", truth},
 
-		{"hostname-template", "HostnameTemplate", "", "${name}.test", "${name}.test", anyText},
-		{"router-domain", "RouterDomain", "", "test", "test", anyText},
+		{"hostname-template", "HostnameTemplate", "", "${name}.test", "${name}.test", all},
+		{"router-domain", "RouterDomain", "", "test", "test", all},
 		{"override-hostname", "OverrideHostname", "false", "TRUE", "true", truth},
-		{"override-domains", "OverrideDomains", "[]", "a, ,b,", "[a b]", anyText},
-		{"denied-domains", "DeniedDomains", "[]", " a ,b", "[a b]", anyText},
-		{"allowed-domains", "AllowedDomains", "[]", "a", "[a]", anyText},
+		{"override-domains", "OverrideDomains", "[]", "a, ,b,", "[a b]", all},
+		{"denied-domains", "DeniedDomains", "[]", " a ,b", "[a b]", all},
+		{"allowed-domains", "AllowedDomains", "[]", "a", "[a]", all},
 		{"allow-wildcard-routes", "AllowWildcardRoutes", "false", "true", "true", truth},
 		{"disable-namespace-ownership-check", "DisableNamespaceOwnershipCheck", "false", "True", "true", truth},
 		{"allow-external-certificates", "ExternalCertificates", "true", "false", "false", truth},
 		{"extended-validation", "ExtendedValidation", "true", "false", "false", truth},
 
-		{"config", "Kubernetes.Kubeconfig", "", "f", "f", anyText},
-		{"context", "Kubernetes.Context", "", "c", "c", anyText},
-		{"cluster", "Kubernetes.Cluster", "", "c", "c", anyText},
-		{"user", "Kubernetes.User", "", "u", "u", anyText},
-		{"namespace", "Kubernetes.Namespace", "", "ns", "ns", anyText},
-		{"server", "Kubernetes.Server", "", "https://a:6443", "https://a:6443", anyText},
-		{"certificate-authority", "Kubernetes.CertificateAuthority", "", "f", "f", anyText},
-		{"client-certificate", "Kubernetes.ClientCertificate", "", "f", "f", anyText},
-		{"client-key", "Kubernetes.ClientKey", "", "f", "f", anyText},
-		{"token", "Kubernetes.Token", "", "secret", "secret", anyText},
-		{"tls-server-name", "Kubernetes.TLSServerName", "", "n", "n", anyText},
-		{"proxy-url", "Kubernetes.ProxyURL", "", "http://p", "http://p", anyText},
-		{"as", "Kubernetes.As", "", "u", "u", anyText},
-		{"as-uid", "Kubernetes.AsUID", "", "1", "1", anyText},
-		{"as-group", "Kubernetes.AsGroups", "[]", "a,b", "[a b]", anyText},
+		{"config", "Kubernetes.Kubeconfig", "", "f", "f", all},
+		{"context", "Kubernetes.Context", "", "c", "c", all},
+		{"cluster", "Kubernetes.Cluster", "", "c", "c", all},
+		{"user", "Kubernetes.User", "", "u", "u", all},
+		{"namespace", "Kubernetes.Namespace", "", "ns", "ns", all},
+		{"server", "Kubernetes.Server", "", "https://a:6443", "https://a:6443", all},
+		{"certificate-authority", "Kubernetes.CertificateAuthority", "", "f", "f", all},
+		{"client-certificate", "Kubernetes.ClientCertificate", "", "f", "f", all},
+		{"client-key", "Kubernetes.ClientKey", "", "f", "f", all},
+		{"token", "Kubernetes.Token", "", "secret", "secret", all},
+		{"tls-server-name", "Kubernetes.TLSServerName", "", "n", "n", all},
+		{"proxy-url", "Kubernetes.ProxyURL", "", "http://p", "http://p", all},
+		{"as", "Kubernetes.As", "", "u", "u", all},
+		{"as-uid", "Kubernetes.AsUID", "", "1", "1", all},
+		{"as-group", "Kubernetes.AsGroups", "[]", "a,b", "[a b]", all},
 		{"insecure-skip-tls-verify", "Kubernetes.InsecureSkipTLSVerify", "false", "true", "true", truth},
 		{"disable-compression", "Kubernetes.DisableCompression", "false", "true", "true", truth},
 		{"request-timeout", "Kubernetes.RequestTimeout", "0", "30s", "30s", no("x", "-1", "-1s")},
@@ -78,19 +78,19 @@ func rowCases() []rowCase {
 		{"inspect-delay", "Global.Listen.InspectDelay", "5s", "250", "250ms", spec},
 		{"max-connections", "Global.MaxConnections", "50000", "auto", "0", no("0", "-5", "x", "1e3")},
 
-		{"default-certificate-path", "DefaultCertificatePath", "", "f.pem", "f.pem", anyText},
-		{"default-certificate", "DefaultCertificate", "", "PEM", "PEM", anyText},
-		{"default-certificate-dir", "DefaultCertificateDir", "", "d", "d", anyText},
+		{"default-certificate-path", "DefaultCertificatePath", "", "f.pem", "f.pem", all},
+		{"default-certificate", "DefaultCertificate", "", "PEM", "PEM", all},
+		{"default-certificate-dir", "DefaultCertificateDir", "", "d", "d", all},
 		{"ssl-min-version", "Global.TLS.MinVersion", "TLSv1.2", "TLSv1.3", "TLSv1.3", no("1.3", "tlsv1.2")},
 		{"ssl-max-version", "Global.TLS.MaxVersion", "", "TLSv1.2", "TLSv1.2", no("1.3")},
 		{"ciphers", "Global.TLS.Ciphers", ciphersIntermediate, "modern", ciphersModern, no("a b", "a'b")},
-		{"ciphersuites", "Global.TLS.CipherSuites", "", "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", anyText},
-		{"curves", "Global.TLS.Curves", "", "X25519:P-256", "X25519:P-256", anyText},
+		{"ciphersuites", "Global.TLS.CipherSuites", "", "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", all},
+		{"curves", "Global.TLS.Curves", "", "X25519:P-256", "X25519:P-256", all},
 		{"strict-sni", "Global.TLS.StrictSNI", "false", "t", "true", truth},
 		{"mutual-tls-auth", "Global.TLS.ClientAuth", "", "required", "required", no("maybe", "Required")},
-		{"mutual-tls-auth-ca", "Global.TLS.ClientCAFile", "", "f", "f", anyText},
-		{"mutual-tls-auth-crl", "Global.TLS.ClientCRLFile", "", "f", "f", anyText},
-		{"mutual-tls-auth-filter", "Global.TLS.ClientDNFilter", "", "CN=a", "CN=a", anyText},
+		{"mutual-tls-auth-ca", "Global.TLS.ClientCAFile", "", "f", "f", all},
+		{"mutual-tls-auth-crl", "Global.TLS.ClientCRLFile", "", "f", "f", all},
+		{"mutual-tls-auth-filter", "Global.TLS.ClientDNFilter", "", "CN=a", "CN=a", all},
 		{"mutual-tls-header-filter", "Global.TLS.KeepClientHeaders", "false", "false", "true", truth},
 
 		{"default-connect-timeout", "Global.Timeouts.Connect", "5s", "1m", "1m0s", spec},
@@ -108,50 +108,50 @@ func rowCases() []rowCase {
 		{"backend-check-interval", "Routes.CheckInterval", "5s", "1m", "1m0s", spec},
 		{"cookie-name", "Routes.CookieName", "", "a_B-1", "a_B-1", no("a b", "a;b")},
 		{"set-forwarded-headers", "Global.Headers.Forwarded", "append", "if-none", "if-none", no("x", "Append")},
-		{"default-destination-ca-path", "DefaultDestinationCAPath", "", "f", "f", anyText},
+		{"default-destination-ca-path", "DefaultDestinationCAPath", "", "f", "f", all},
 
 		{"capture-http-request-headers", "Global.Headers.CaptureRequest", "[]", "Host:10,X-A:5", "[{Host 10 false} {X-A 5 false}]", no("Host", "Host:x", "Host:0", "a b:1", "Host:1:2")},
 		{"capture-http-response-headers", "Global.Headers.CaptureResponse", "[]", "X-A:5", "[{X-A 5 false}]", no("X A:5")},
 		{"capture-http-cookie", "Global.Headers.CaptureCookie", "<nil>", "sid=:10", "{sid 10 true}", no("sid", "a b:1")},
 		{"http-header-name-case-adjustments", "Global.Headers.CaseAdjust", "[]", "X-Foo,HOST", "[X-Foo HOST]", no("X Foo", "a,,b")},
 		{"set-delete-http-response-header", "Global.Headers.Response", "[]", "Server:Delete", "[{Server true []}]", no("X-A:b:Append", "X-A:Set", "a", "%zz:Delete")},
-		{"set-delete-http-request-header", "Global.Headers.Request", "[]", "X-A:a%2Cb:Set", "[{X-A false [{a,b }]}]", no("a:b:c:d", "X-A:b:set")},
-		{"unique-id-format", "Global.Headers.UniqueIDFormat", "", "%ci", "%ci", anyText},
-		{"unique-id-header-name", "Global.Headers.UniqueIDHeader", "", "X-Id", "X-Id", anyText},
-		{"syslog-address", "Global.Log.Address", "", "stdout", "stdout", anyText},
+		{"set-delete-http-request-header", "Global.Headers.Request", "[]", "X-A:Delete", "[{X-A true []}]", no("a:b:c:d", "X-A:b:set")},
+		{"unique-id-format", "Global.Headers.UniqueIDFormat", "", "%ci", "%ci", all},
+		{"unique-id-header-name", "Global.Headers.UniqueIDHeader", "", "X-Id", "X-Id", all},
+		{"syslog-address", "Global.Log.Address", "", "stdout", "stdout", all},
 		{"log-max-length", "Global.Log.MaxLength", "1024", "2048", "2048", no("x", "79", "65536")},
-		{"log-facility", "Global.Log.Facility", "local1", "local7", "local7", anyText},
+		{"log-facility", "Global.Log.Facility", "local1", "local7", "local7", all},
 		{"log-level", "Global.Log.Level", "warning", "info", "info", no("x")},
-		{"syslog-format", "Global.Log.Format", "", "%ci", "%ci", anyText},
+		{"syslog-format", "Global.Log.Format", "", "%ci", "%ci", all},
 		{"dont-log-null", "Global.DontLogNull", "false", "true", "true", truth},
 		{"http-ignore-probes", "Global.IgnoreProbes", "false", "true", "true", truth},
 
-		{"haproxy", "HAProxy", "haproxy", "/h", "/h", anyText},
-		{"working-dir", "WorkingDir", "/var/lib/haproxy", "/w", "/w", anyText},
-		{"template", "Template", "", "t", "t", anyText},
+		{"haproxy", "HAProxy", "haproxy", "/h", "/h", all},
+		{"working-dir", "WorkingDir", "/var/lib/haproxy", "/w", "/w", all},
+		{"template", "Template", "", "t", "t", all},
 		{"interval", "Interval", "5s", "1s", "1s", no("999ms", "x", "5")},
 		{"worker-max-age", "WorkerMaxAge", "0s", "1h", "1h0m0s", no("-1s", "x")},
 		{"threads", "Global.Threads", "0", "4", "4", no("-1", "x", "1025")},
 		{"buf-size", "Global.BufferSize", "32768", "65536", "65536", no("1", "x")},
 		{"max-rewrite-size", "Global.MaxRewrite", "8192", "4096", "4096", no("1", "x")},
 		{"enable-compression", "Global.Compression", "false", "true", "true", truth},
-		{"compression-mime", "Global.CompressionTypes", "[text/html text/plain text/css]", "a/b  c/d", "[a/b c/d]", anyText},
+		{"compression-mime", "Global.CompressionTypes", "[text/html text/plain text/css]", "a/b  c/d", "[a/b c/d]", all},
 		{"disable-http2", "Global.HTTP2", "true", "true", "false", truth},
 		{"idle-close-on-response", "Global.IdleCloseOnResponse", "true", "false", "false", truth},
 		{"haproxy-contstats", "Global.ContStats", "false", "true", "true", truth},
 		{"abort-on-close", "Global.AbortOnClose", "false", "true", "true", truth},
-		{"errorfile-503", "Global.ErrorPage503", "", "f", "f", anyText},
-		{"errorfile-404", "Global.ErrorPage404", "", "f", "f", anyText},
+		{"errorfile-503", "Global.ErrorPage503", "", "f", "f", all},
+		{"errorfile-404", "Global.ErrorPage404", "", "f", "f", all},
 		{"graceful-shutdown-delay", "GracefulShutdownDelay", "45s", "0s", "0s", times},
 		{"max-shutdown-timeout", "ShutdownTimeout", "30s", "0", "0s", no("5s", "-1", "x")},
 		{"max-reload-wait-time", "ReloadTimeout", "2m0s", "60", "1m0s", no("0", "5s", "x")},
 
 		{"listen-addr", "ListenAddr", "", "[::1]:1936", "[::1]:1936", no("localhost", ":x", "1936", ":99999")},
 		{"stats-port", "StatsPort", "1936", "1937", "1937", port},
-		{"stats-user", "StatsUser", "admin", "u", "u", anyText},
-		{"stats-password", "StatsPassword", "", "p w", "p w", anyText},
-		{"stats-user-file", "StatsUserFile", "", "f", "f", anyText},
-		{"stats-password-file", "StatsPasswordFile", "", "f", "f", anyText},
+		{"stats-user", "StatsUser", "admin", "u", "u", all},
+		{"stats-password", "StatsPassword", "", "p w", "p w", all},
+		{"stats-user-file", "StatsUserFile", "", "f", "f", all},
+		{"stats-password-file", "StatsPasswordFile", "", "f", "f", all},
 		{"metrics-ready-http-url", "ReadyURL", "", "https://a/b", "https://a/b", no("a", "file:///a", "http://", "://")},
 		{"bind-ports-before-sync", "LeaveOutSocketCheck", "false", "true", "true", truth},
 		{"metrics-type", "Metrics.Type", "haproxy", "none", "none", no("x", "HAProxy")},
@@ -159,8 +159,8 @@ func rowCases() []rowCase {
 		{"metrics-haproxy-base-scrape-interval", "Metrics.ScrapeInterval", "5s", "1m", "1m0s", no("0s", "5", "x")},
 		{"metrics-haproxy-timeout", "Metrics.ScrapeTimeout", "5s", "1m", "1m0s", no("0s", "5", "x")},
 		{"metrics-haproxy-exported", "Metrics.Exported", "[]", "2, 18", "[2 18]", no("x", "2,", "-1")},
-		{"metrics-tls-cert-file", "Metrics.TLS.CertFile", "", "f", "f", anyText},
-		{"metrics-tls-key-file", "Metrics.TLS.KeyFile", "", "f", "f", anyText},
+		{"metrics-tls-cert-file", "Metrics.TLS.CertFile", "", "f", "f", all},
+		{"metrics-tls-key-file", "Metrics.TLS.KeyFile", "", "f", "f", all},
 		{"metrics-tls-min-version", "Metrics.TLS.MinVersion", "771", "VersionTLS13", "772", no("TLSv1.2", "VersionSSL30")},
 		{"metrics-tls-ciphers", "Metrics.TLS.Ciphers", "[]", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_RSA_WITH_RC4_128_SHA", "[49199 5]", no("x", ":", "ECDHE-RSA-AES128-GCM-SHA256")},
 		{"metrics-tls-curves", "Metrics.TLS.Curves", "[]", "X25519,secp256r1:secp521r1", "[X25519 CurveP256 CurveP521]", no("x", ",")},
@@ -353,5 +353,16 @@ func TestAnEmptyFlagTakesTheVariableBack(t *testing.T) {
 	}
 	if o.Global.Headers.CaptureCookie != nil || o.Global.Listen.Address != "" || o.Labels != "" {
 		t.Errorf("options are %+v", o)
+	}
+}
+
+func TestHeaderActionsAreDecoded(t *testing.T) {
+	o, err := parse(t, nil, "--set-delete-http-request-header=X-A:a%2Cb+c:Set,X%2DB:Delete")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := o.Global.Headers.Request
+	if len(list) != 2 || list[0].Name != "X-A" || list[0].Value[0].Literal != "a,b c" || list[1].Name != "X-B" || !list[1].Delete {
+		t.Errorf("actions are %+v", list)
 	}
 }

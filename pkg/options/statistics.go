@@ -29,7 +29,7 @@ func statsRows() []Row {
 		}).strict(),
 		integer("stats-port", "STATS_PORT", 1936, 1, maxPort, "Port for statistics, metrics and health.", func(o *Options) *int { return &o.StatsPort }).strict(),
 		text("stats-user", "STATS_USERNAME", "admin", "User of the statistics page.", func(o *Options) *string { return &o.StatsUser }),
-		custom("stats-password", "STATS_PASSWORD", "", "text", "Its password; without one, one is made and printed at the start.", func(o *Options, v string) error {
+		custom("stats-password", "STATS_PASSWORD", "", anyText, "Its password; without one, one is made and printed at the start.", func(o *Options, v string) error {
 			o.StatsPassword = model.NewSecret(v)
 			return nil
 		}).secret(),

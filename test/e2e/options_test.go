@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -99,7 +101,8 @@ func TestTheStatisticsPortsOptions(t *testing.T) {
 // something out.
 func TestAProtectionThatCannotBeReadEndsTheStart(t *testing.T) {
 	out, err := run(t, "ROUTER_MUTUAL_TLS_AUTH=requierd")
-	if err == nil || !strings.Contains(out, `error: ROUTER_MUTUAL_TLS_AUTH (--mutual-tls-auth): "requierd" must be one of none, optional, required`) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(out, `error: ROUTER_MUTUAL_TLS_AUTH (--mutual-tls-auth): "requierd" must be one of none, optional, required`) {
 		t.Errorf("the router says %q, %v", out, err)
 	}
 }
