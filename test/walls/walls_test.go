@@ -1,0 +1,125 @@
+// Package walls tests which package may import which: the plan of the house.
+package walls
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the name of ours, with the slash behind it.
+const module = "router/"
+
+// The kinds of libraries that walls are about.
+const (
+	kubernetes = "Kubernetes"
+	prometheus = "Prometheus"
+	yaml       = "YAML"
+)
+
+// kindOf says to which kind a library's package belongs, "" for any other.
+func kindOf(path string) string {
+	for prefix, kind := range map[string]string{
+		"k8s.io/": kubernetes, "sigs.k8s.io/": kubernetes, "github.com/openshift/": kubernetes,
+		"github.com/prometheus/": prometheus, "go.yaml.in/": yaml, "gopkg.in/yaml": yaml,
+	} {
+		if strings.HasPrefix(path, prefix) {
+			return kind
+		}
+	}
+	return ""
+}
+
+// room is what a package may import of ours, with all that these import, and
+// which libraries it never sees, through others neither.
+type room struct {
+	imports []string
+	never   []string
+}
+
+// rooms is the plan, by path below the module. What a room may import is meant
+// for its own files; what it never sees, for everything it is built of.
+func rooms() map[string]room {
+	quiet := []string{kubernetes, prometheus, yaml}
+	return map[string]room{
+		// Small tools that know nothing of the house.
+		"conf":         {never: quiet},
+		"pkg/spelling": {never: quiet}, "pkg/timespec": {never: quiet},
+
+		"pkg/model":       {never: quiet},
+		"pkg/headervalue": {imports: []string{"pkg/model"}, never: quiet},
+		"pkg/defaultcert": {imports: []string{"pkg/model"}, never: quiet},
+		"pkg/options":     {imports: []string{"pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
+		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
+		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
+		"pkg/stats":       {imports: []string{"pkg/model", "pkg/haproxy"}, never: []string{kubernetes}},
+		"pkg/access":      {imports: []string{"pkg/stats"}},
+
+		"pkg/source":           {imports: nil, never: nil},
+		"pkg/source/kube":      {imports: []string{"pkg/source"}},
+		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
+
+		"pkg/controller/admission":               {imports: []string{"pkg/source", "pkg/model"}, never: nil},
+		"pkg/controller/admission/admissiontest": {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
+		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}},
+		"pkg/controller/status":                  {imports: []string{"pkg/source", "pkg/model"}},
+		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/controller/admission", "pkg/controller/translate", "pkg/controller/status"}},
+	}
+}
+
+// wiring may import everything.
+func wiring(path string) bool {
+	return strings.HasPrefix(path, "cmd/") || strings.HasPrefix(path, "hack/") || strings.HasPrefix(path, "test/") || path == "deploy"
+}
+
+// listed is what "go list" says of a package.
+type listed struct {
+	ImportPath    string
+	Imports, Deps []string
+}
+
+func TestWalls(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, seen := rooms(), map[string]bool{}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		path, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours || wiring(path) {
+			continue
+		}
+		seen[path] = true
+		r, known := plan[path]
+		if !known {
+			t.Errorf("%s is no room of the plan", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if other, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(r.imports, other) {
+				t.Errorf("%s imports %s", path, other)
+			}
+		}
+		for _, dep := range p.Deps {
+			if kind := kindOf(dep); kind != "" && slices.Contains(r.never, kind) {
+				t.Errorf("%s sees %s (%s)", path, kind, dep)
+			}
+		}
+	}
+	for path := range plan {
+		if !seen[path] {
+			t.Errorf("the plan has a room %s, which is not there", path)
+		}
+	}
+}
