@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 GO ?= go
 KUBE := build/kube/kube-apiserver build/kube/kube-controller-manager
+LINT_VERSION := 2.15.0
+LINT := bin/golangci-lint-$(LINT_VERSION)
 APT := $(if $(filter 0,$(shell id -u)),,sudo) apt-get
 
 # What "router version" prints. A tag v4.21.0 gives the major and minor version.
@@ -52,9 +54,13 @@ $(KUBE): test/kube/go.mod test/kube/go.sum
 	cd test/kube && $(GO) build -trimpath -ldflags='-s -w' -o ../../$@ k8s.io/kubernetes/cmd/$(notdir $@)
 
 .PHONY: lint
-lint: ## Checks formatting and the code
-	@test -z "$$(gofmt -l cmd conf pkg test)" || { gofmt -l cmd conf pkg test; exit 1; }
-	$(GO) vet ./...
+lint: $(LINT) ## Checks formatting and the code, by the rules of .golangci.yml
+	$(LINT) run ./...
+
+# Built from its module: minutes once.
+$(LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION)
+	mv bin/golangci-lint $@
 
 .PHONY: generate
 generate: ## Makes the pages of docs that come from the code

@@ -57,7 +57,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		}
 	}()
 	for _, w := range o.Warnings {
-		logger.Warn(w)
+		logger.Warn("a setting is not used as it was given", "reason", w)
 	}
 	selection, err := source.ParseSelection(source.SelectionFlags{
 		Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields, NamespaceLabels: o.NamespaceLabels, ProjectLabels: o.ProjectLabels,
@@ -175,7 +175,7 @@ func metricsTLS(o options.MetricsTLS, logger *slog.Logger) (*tls.Config, error) 
 	if err != nil {
 		return nil, fmt.Errorf("--metrics-tls-cert-file: %w", err)
 	}
-	return &tls.Config{ //nolint:gosec // the version is the administrator's choice, 1.2 unless told otherwise
+	return &tls.Config{
 		GetCertificate: cert.Get, MinVersion: o.MinVersion, CipherSuites: o.Ciphers, CurvePreferences: o.Curves,
 	}, nil
 }

@@ -190,7 +190,7 @@ func (w *logWriter) line(text string) {
 			w.recent = w.recent[1:]
 		}
 	}
-	w.logger.Log(context.Background(), level, "haproxy: "+message)
+	w.logger.Log(context.Background(), level, "haproxy: "+message) //nolint:sloglint // HAProxy's own words
 }
 
 func (w *logWriter) alerts() string {

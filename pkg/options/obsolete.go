@@ -45,7 +45,7 @@ func (r Row) boolean() Row { r.isBool = true; return r }
 
 func obsoleteRows() []Row {
 	const (
-		runtime = "changes are made while HAProxy runs, as far as they can be, and need no pool of prepared backends"
+		runtime = "backends are prepared with the settings that routes have, without a blueprint"
 		own     = "HAProxy's statistics are read from its own socket"
 		process = "the router runs HAProxy itself, and reloads it through the master's socket"
 		upgrade = "the reference router's check finds nothing, and only takes its own condition back"
@@ -61,7 +61,7 @@ func obsoleteRows() []Row {
 		obsolete("blueprint-route-namespace", "ROUTER_BLUEPRINT_ROUTE_NAMESPACE", runtime),
 		obsolete("blueprint-route-labels", "ROUTER_BLUEPRINT_ROUTE_LABELS", runtime),
 		obsolete("blueprint-route-pool-size", "ROUTER_BLUEPRINT_ROUTE_POOL_SIZE", runtime),
-		unused("max-dynamic-servers", "ROUTER_MAX_DYNAMIC_SERVERS", runtime),
+		unused("max-dynamic-servers", "ROUTER_MAX_DYNAMIC_SERVERS", "endpoints are added while HAProxy runs, as many as there are"),
 		obsolete("backend-process-endpoints", "ROUTER_BACKEND_PROCESS_ENDPOINTS", "the order of servers is the same on every replica, and a new one would be a reload; the balance random, the default, starts at any server"),
 		always("bind-ports-after-sync", "ROUTER_BIND_PORTS_AFTER_SYNC", "true", "the ports are opened after the first sync").boolean(),
 		obsolete("metrics-haproxy-scrape-uri", "ROUTER_METRICS_HAPROXY_SCRAPE_URI", own),

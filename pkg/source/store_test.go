@@ -162,7 +162,7 @@ func random(rnd *rand.Rand) source.Change {
 	case source.KindService:
 		o = &corev1.Service{ObjectMeta: meta}
 	case source.KindEndpointSlice:
-		if maybe() || maybe() {
+		if maybe() || maybe() { //nolint:staticcheck // each call is another throw of the dice
 			meta.Labels = map[string]string{discoveryv1.LabelServiceName: pick("x")}
 		}
 		o = &discoveryv1.EndpointSlice{ObjectMeta: meta}

@@ -57,7 +57,7 @@ func (n Name) String() string { return n.text }
 // NewName accepts what HAProxy accepts as a name: letters, digits and "-_.:".
 func NewName(s string) (Name, error) {
 	if s == "" || strings.IndexFunc(s, func(r rune) bool { return !isNameRune(r) }) >= 0 {
-		return Name{}, fmt.Errorf("%w: name %q has characters other than letters, digits and -_.:", ErrUnrepresentable, s)
+		return Name{}, fmt.Errorf("%w: name %q has characters other than letters, digits and any of -_.: in it", ErrUnrepresentable, s)
 	}
 	return Name{s}, nil
 }

@@ -214,7 +214,7 @@ func endpoint(i, k int) string {
 // endpoints gives a route its k-th pair of endpoints: the older of the pair
 // before is replaced.
 func (r *rig) endpoints(i, k int) {
-	port := int32(r.podPort) //nolint:gosec // a port
+	port := int32(r.podPort)
 	name := fmt.Sprint("s", i)
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},

@@ -164,7 +164,7 @@ func TestManifests(t *testing.T) {
 		t.Run("WebSocket", func(t *testing.T) { webSocket(t, r) })
 		t.Run("HTTP/2", func(t *testing.T) { http2(t, r) })
 		t.Run("statistics", func(t *testing.T) { statistics(t, r) })
-		t.Run("edits", func(t *testing.T) { edits(t, r, d, second) })
+		t.Run("edits", func(t *testing.T) { edits(t, r, d) })
 	})
 }
 
@@ -217,7 +217,7 @@ func certificates(t *testing.T, r *router, ca *certs.Authority) {
 		}
 		_ = c.Close()
 	}
-	c, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: "own.test", RootCAs: ca.Pool()}) //nolint:gosec // default minimum
+	c, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: "own.test", RootCAs: ca.Pool()})
 	if err != nil {
 		t.Fatalf("a client that trusts the authority: %v", err)
 	}
@@ -322,7 +322,7 @@ func statistics(t *testing.T, r *router) {
 	}
 }
 
-func edits(t *testing.T, r *router, d directory, second app) {
+func edits(t *testing.T, r *router, d directory) {
 	d.write("new.yaml", route("new", "new.test", "plain", ""))
 	eventually(t, "a new route is served", func() error { return r.status("http://new.test/", 200) })
 	d.write("new.yaml", route("new", "renamed.test", "second", ""))

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		program = filepath.Join(dir, "router")
 		var out []byte
-		if out, err = exec.Command("go", "build", "-race", "-o", program, "router/cmd/router").CombinedOutput(); err != nil {
+		if out, err = exec.Command("go", "build", "-race", "-o", program, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
 			err = fmt.Errorf("%w: %s", err, out)
 		}
 	}

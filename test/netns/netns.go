@@ -106,7 +106,7 @@ func (n *Namespace) ListenOn(t testing.TB, addr netip.Addr, port int) net.Listen
 	t.Helper()
 	var listener net.Listener
 	err := n.inside(func() (err error) {
-		listener, err = net.Listen("tcp4", netip.AddrPortFrom(addr, uint16(port)).String()) //nolint:gosec // a port
+		listener, err = net.Listen("tcp4", netip.AddrPortFrom(addr, uint16(port)).String())
 		return err
 	})
 	if err != nil {
@@ -129,7 +129,7 @@ func (n *Namespace) inside(f func() error) error {
 			return
 		}
 		defer func() { _ = file.Close() }()
-		if err := unix.Setns(int(file.Fd()), syscall.CLONE_NEWNET); err != nil { //nolint:gosec // a descriptor
+		if err := unix.Setns(int(file.Fd()), syscall.CLONE_NEWNET); err != nil {
 			result <- fmt.Errorf("entering namespace: %w", err)
 			return
 		}

@@ -79,7 +79,7 @@ type router struct {
 	indexFor func(namespace string) *admission.Index
 }
 
-func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // start runs a replica that selects routes by labels.
 func start(t *testing.T, c *kubetest.Cluster, name, labels string, indexFor func(string) *admission.Index) *router {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -77,7 +76,7 @@ func (c *cluster) join(name, canonical string, lag time.Duration) *replica {
 	p := &replica{name: name, lag: lag, opinion: admit, api: c}
 	p.writer = New(Options{
 		Client: p, RouterName: "public", CanonicalHostname: canonical, Replica: name,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: func() time.Time { return c.now },
+		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
 	})
 	c.replicas = append(c.replicas, p)
 	for k, r := range c.routes {

@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -45,7 +44,7 @@ func TestRunWritesFromManyGoroutinesAndEnds(t *testing.T) {
 	for i := range 3 {
 		w := New(Options{
 			Client: watched{api, written}, RouterName: "public", Replica: fmt.Sprint("replica-", i),
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now, Turn: 20 * time.Millisecond,
+			Logger: slog.New(slog.DiscardHandler), Now: time.Now, Turn: 20 * time.Millisecond,
 		})
 		writers = append(writers, w)
 		running.Go(func() { w.Run(ctx) })

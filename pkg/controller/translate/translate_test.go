@@ -21,14 +21,14 @@ import (
 type objects struct {
 	services  map[string]*corev1.Service
 	slices    map[string][]*discoveryv1.EndpointSlice
-	endpoints map[string]*corev1.Endpoints
+	endpoints map[string]*corev1.Endpoints //nolint:staticcheck // watched on request
 }
 
 func (o objects) Service(_, name string) *corev1.Service { return o.services[name] }
 func (o objects) EndpointSlices(_, name string) []*discoveryv1.EndpointSlice {
 	return o.slices[name]
 }
-func (o objects) Endpoints(_, name string) *corev1.Endpoints { return o.endpoints[name] }
+func (o objects) Endpoints(_, name string) *corev1.Endpoints { return o.endpoints[name] } //nolint:staticcheck // watched on request
 
 var testOptions = Options{
 	Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
