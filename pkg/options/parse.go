@@ -192,6 +192,9 @@ func (o *Options) check() error {
 	if n := count(o.ProjectLabels != "", o.NamespaceLabels != "", o.Kubernetes.Namespace != ""); n > 1 {
 		add("only one of --namespace, --namespace-labels and --project-labels is possible")
 	}
+	if (o.Metrics.TLS.CertFile == "") != (o.Metrics.TLS.KeyFile == "") {
+		add("--metrics-tls-cert-file and --metrics-tls-key-file need each other")
+	}
 	if o.Global.Listen.HTTPPort == o.Global.Listen.HTTPSPort {
 		add("--http-port and --https-port must differ")
 	}

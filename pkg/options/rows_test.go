@@ -216,11 +216,15 @@ func TestEveryRow(t *testing.T) {
 // testRow gives a row's values in every way.
 func testRow(t *testing.T, r Row, c rowCase) {
 	t.Helper()
+	// What else a setting needs.
+	beside := map[string][]string{
+		"override-hostname": {"--hostname-template=x"}, "override-domains": {"--hostname-template=x"},
+		"metrics-tls-cert-file": {"--metrics-tls-key-file=x"}, "metrics-tls-key-file": {"--metrics-tls-cert-file=x"},
+	}
 	check := func(how, want string, env map[string]string, args ...string) {
 		t.Helper()
-		// Overriding needs a template beside it; nothing else depends.
-		if c.flag == "override-hostname" || c.flag == "override-domains" {
-			args = append(args, "--hostname-template=x")
+		if want != c.absent {
+			args = append(args, beside[c.flag]...)
 		}
 		o, err := parse(t, env, args...)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Reviewer decides about requests without a password.
@@ -72,7 +73,7 @@ func (s *Server) challenge(w http.ResponseWriter) {
 func (s *Server) review(w http.ResponseWriter, r *http.Request, subresource string, next http.Handler) {
 	token := bearerToken(r)
 	verdict, err := s.opts.Reviewer.Review(r.Context(), token, "get", subresource)
-	if err != nil {
+	if err != nil && s.warnAgain() {
 		s.opts.Logger.Warn("who may use the statistics port cannot be asked", "error", err)
 	}
 	switch {
@@ -87,6 +88,12 @@ func (s *Server) review(w http.ResponseWriter, r *http.Request, subresource stri
 	default:
 		http.Error(w, strings.TrimSpace("Forbidden: "+verdict.Reason), http.StatusForbidden)
 	}
+}
+
+// warnAgain is true at most once a minute, so that strangers cannot fill the log.
+func (s *Server) warnAgain() bool {
+	now, last := time.Now().UnixNano(), s.warned.Load()
+	return now-last >= int64(time.Minute) && s.warned.CompareAndSwap(last, now)
 }
 
 // bearerToken is the token of RFC 6750, section 2.1; "" if there is none.

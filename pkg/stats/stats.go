@@ -86,6 +86,8 @@ type Server struct {
 	http      *http.Server
 	// synced is whether the router was ready once.
 	synced atomic.Bool
+	// warned is when a failing Reviewer was last told, in nanoseconds.
+	warned atomic.Int64
 	// stopping is closed when Serve is to end.
 	stopping chan struct{}
 }

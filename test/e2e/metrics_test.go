@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"router/test/haproxies"
 )
 
@@ -69,6 +71,16 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 			if !strings.Contains(cells, "`"+l+"`") {
 				t.Errorf("%s has the label %s, in docs/metrics.md %q", name, l, cells)
 			}
+		}
+	}
+	// The names that are the reference router's are what they are.
+	problems, err := promlint.New(strings.NewReader(scrape.body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "router_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
 	}
 	if own == 0 || len(labels["haproxy_server_up"]) != 5 {
