@@ -56,6 +56,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 			logger.Info("a profile was written", "file", file)
 		}
 	}()
+	for _, w := range options.Misspelled(os.Environ()) {
+		logger.Warn("a variable may be misspelled", "reason", w)
+	}
 	for _, w := range o.Warnings {
 		logger.Warn("a setting is not used as it was given", "reason", w)
 	}

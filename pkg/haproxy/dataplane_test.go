@@ -30,7 +30,8 @@ type plane struct {
 	dir         string
 }
 
-func newPlane(t *testing.T, binary string) *plane {
+// newPlane prepares a data plane; change changes its options.
+func newPlane(t *testing.T, binary string, change ...func(*haproxy.Options)) *plane {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {
@@ -60,13 +61,16 @@ func newPlane(t *testing.T, binary string) *plane {
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
-	p.DataPlane, err = haproxy.New(ctx, haproxy.Options{
+	o := haproxy.Options{
 		Binary: binary, Layout: layout, Templates: templates, Global: g,
 		ErrorPages: map[int][]byte{503: page(t, "error-page-503.http"), 404: page(t, "error-page-404.http")},
 		Logger:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})),
 		Output:     io.Discard, Metrics: haproxy.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
-	})
-	if err != nil {
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	if p.DataPlane, err = haproxy.New(ctx, o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

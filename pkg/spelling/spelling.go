@@ -6,8 +6,19 @@ import "slices"
 // Nearest is the known name that takes the fewest edits to get from name, "" if
 // that would be a third of it or more. Of equally near ones, the first in the
 // alphabet.
-func Nearest(name string, known []string) string {
-	best, fewest := "", len(name)/3
+func Nearest(name string, known []string) string { return within(len(name)/3, name, known) }
+
+// typo is one more than the edits of a slip of the hand, such as two letters
+// that changed places.
+const typo = 3
+
+// Typo is the known name that somebody tried to type, "" if that takes more
+// than two edits. Of equally near ones, it is the first in the alphabet.
+func Typo(name string, known []string) string { return within(typo, name, known) }
+
+// within finds the nearest name that takes fewer edits than that.
+func within(fewest int, name string, known []string) string {
+	best := ""
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		if d := edits(name, k); d < fewest {
 			best, fewest = k, d
