@@ -247,10 +247,18 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	}
 	plane, err := haproxy.New(ctx, haproxy.Options{
 		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
-		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
+		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
 		Metrics: haproxy.NewMetrics(registry), Now: time.Now, BeforeReload: beforeReload,
 	})
 	return plane, layout, err
+}
+
+// spares is how many backends are prepared, less than 0 for none.
+func spares(o options.Options) int {
+	if o.Spares == 0 {
+		return -1
+	}
+	return o.Spares
 }
 
 // objectSource is where objects come from.

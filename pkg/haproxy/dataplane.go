@@ -32,6 +32,10 @@ type Options struct {
 	ReloadInterval time.Duration
 	// ReloadTimeout bounds a start or reload; 0 means 2 min.
 	ReloadTimeout time.Duration
+	// Spares is how many backends are prepared for each kind of settings that
+	// routes have, where HAProxy cannot add them while it runs; 0 means 32,
+	// less than 0 none.
+	Spares int
 	// StopGrace is how long open connections have to end at a stop.
 	StopGrace time.Duration
 	Logger    *slog.Logger
@@ -141,6 +145,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		return nil, err
 	}
 	d.features = features
+	d.features.Spares = max(0, cmp.Or(o.Spares, sparesOf))
 	return d, d.writeFixed()
 }
 

@@ -80,6 +80,9 @@ type Features struct {
 	AddBackend bool
 	// SyncReload: the master answers a reload when it is done (2.7).
 	SyncReload bool
+	// Spares is how many spare backends a file has for each kind of settings,
+	// where AddBackend is not possible. It is the administrator's choice.
+	Spares int
 }
 
 // maxPayload bounds a command's payload, in bytes: before 3.4 a larger one

@@ -44,9 +44,8 @@ func (b *Backend) settings(f Features) settingsKey {
 // lines, a spare backend 8 kB of memory, and one with slots 35 kB.
 const (
 	maxShared      = 200
-	sparesOf       = 32
+	sparesOf       = 32 // Half of it where servers are slots.
 	maxSpareKinds  = 8
-	slotSparesOf   = 16
 	spareNamespace = "_spare" // No namespace has an underscore.
 )
 
@@ -82,9 +81,9 @@ func (s *State) sections(f Features) []section {
 	if f.AddBackend {
 		return list
 	}
-	count := sparesOf
+	count := f.Spares
 	if !f.DynamicServers {
-		count = slotSparesOf
+		count /= 2
 	}
 	for i := range list[:min(len(list), maxSpareKinds)] {
 		// The prefix, which tells protocols apart, is that of a user's name.

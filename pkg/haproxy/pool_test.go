@@ -53,6 +53,30 @@ func settle(t *testing.T, p *plane) {
 	})
 }
 
+// TestSparesAreCounted lets more routes come than there are spare backends.
+func TestSparesAreCounted(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		for _, spares := range []int{-1, 4} {
+			p := newPlane(t, binary, func(o *haproxy.Options) { o.Spares, o.ReloadInterval = spares, time.Hour })
+			want := max(0, spares)
+			if !p.Features().DynamicServers {
+				want /= 2 // Servers are slots.
+			}
+			a := pod(t, "a")
+			apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a)}})
+			came := 0
+			for i := range spares + 2 {
+				if o := apply(t, p, model.Change{Upsert: []*model.Route{sticky(fmt.Sprint("next-", i), a)}}); !o.Reloaded && len(o.Pending) == 0 {
+					came++
+				}
+			}
+			if came != want {
+				t.Errorf("with %d spares, %d routes came without a reload, want %d", spares, came, want)
+			}
+		}
+	})
+}
+
 func TestRoutesThatComeNeedNoReload(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)

@@ -60,7 +60,6 @@ func obsoleteRows() []Row {
 		obsolete("commit-interval", "COMMIT_INTERVAL", "HAProxy's files always say what runs"),
 		obsolete("blueprint-route-namespace", "ROUTER_BLUEPRINT_ROUTE_NAMESPACE", runtime),
 		obsolete("blueprint-route-labels", "ROUTER_BLUEPRINT_ROUTE_LABELS", runtime),
-		obsolete("blueprint-route-pool-size", "ROUTER_BLUEPRINT_ROUTE_POOL_SIZE", runtime),
 		unused("max-dynamic-servers", "ROUTER_MAX_DYNAMIC_SERVERS", "endpoints are added while HAProxy runs, as many as there are"),
 		obsolete("backend-process-endpoints", "ROUTER_BACKEND_PROCESS_ENDPOINTS", "the order of servers is the same on every replica, and a new one would be a reload; the balance random, the default, starts at any server"),
 		always("bind-ports-after-sync", "ROUTER_BIND_PORTS_AFTER_SYNC", "true", "the ports are opened after the first sync").boolean(),

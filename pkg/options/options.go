@@ -39,6 +39,9 @@ type Options struct {
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 	ReloadTimeout                                                  time.Duration
 
+	// Spares is how many backends are prepared for each kind of settings.
+	Spares int
+
 	ListenAddr, StatsUser            string
 	StatsPort                        int
 	StatsPassword                    model.Secret
