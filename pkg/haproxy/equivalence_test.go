@@ -97,7 +97,7 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}}
+	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}} //nolint:gosec // a test's
 	for i := range 3 {
 		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
 		if err != nil {
@@ -296,7 +296,7 @@ func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		reloads, commands := 0, 0
 		for seed := range *sequences {
-			w := newWorld(t, uint64(seed))
+			w := newWorld(t, uint64(seed)) //nolint:gosec // a small number
 			d := newTestPlane(t, binary, nil)
 			for range 10 {
 				o, err := d.Apply(t.Context(), w.step())
