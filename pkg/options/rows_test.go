@@ -220,6 +220,9 @@ func testRow(t *testing.T, r Row, c rowCase) {
 	// What else a setting needs.
 	beside := map[string][]string{
 		"override-hostname": {"--hostname-template=x"}, "override-domains": {"--hostname-template=x"},
+		"mutual-tls-auth": {"--mutual-tls-auth-ca=x"}, "mutual-tls-auth-ca": {"--mutual-tls-auth=required"},
+		"mutual-tls-auth-crl": {"--mutual-tls-auth=required", "--mutual-tls-auth-ca=x"}, "mutual-tls-auth-filter": {"--mutual-tls-auth=required", "--mutual-tls-auth-ca=x"},
+		"unique-id-header-name": {"--unique-id-format=x"},
 		"metrics-tls-cert-file": {"--metrics-tls-key-file=x"}, "metrics-tls-key-file": {"--metrics-tls-cert-file=x"},
 	}
 	check := func(how, want string, env map[string]string, args ...string) {
