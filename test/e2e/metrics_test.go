@@ -17,10 +17,10 @@ import (
 // documented is a line of docs/metrics.md: the name, and the other cells.
 var documented = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|(.*)\\|$")
 
-// served is a line of what /metrics answers, and label a label in it.
+// served is a line of what /metrics answers, and labelPair a label in it.
 var (
-	served = regexp.MustCompile(`(?m)^([a-z_]+?)(?:_sum|_count)?(?:\{(.*)\})? \S+$`)
-	label  = regexp.MustCompile(`([a-z_]+)="(?:[^"\\]|\\.)*"`)
+	served    = regexp.MustCompile(`(?m)^([a-z_]+?)(?:_sum|_count)?(?:\{(.*)\})? \S+$`)
+	labelPair = regexp.MustCompile(`([a-z_]+)="(?:[^"\\]|\\.)*"`)
 )
 
 // TestEveryMetricIsDocumented compares docs/metrics.md with a running router.
@@ -100,7 +100,7 @@ func exposition(text string) (types map[string]string, labels map[string]map[str
 		if labels[m[1]] == nil {
 			labels[m[1]] = map[string]bool{}
 		}
-		for _, l := range label.FindAllStringSubmatch(m[2], -1) {
+		for _, l := range labelPair.FindAllStringSubmatch(m[2], -1) {
 			labels[m[1]][l[1]] = true
 		}
 	}
