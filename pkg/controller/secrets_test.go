@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -60,7 +59,7 @@ func run(t *testing.T, selection source.Selection) (n *neighbours, c *Controller
 	n = &neighbours{queue: source.NewQueue(time.Now)}
 	c = New(Options{
 		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, ExternalCertificates: true, Selection: selection,
-		Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)

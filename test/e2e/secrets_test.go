@@ -172,7 +172,7 @@ func (c *cluster) testSecrets(haproxy string) {
 	}
 	eventually(t, "one watch for each secret that may be read", func() error {
 		if now, err := c.secretWatches(); err != nil || now-before != 2 {
-			return fmt.Errorf("%d watches, %v", now-before, err)
+			return fmt.Errorf("%d watches, %v", now-before, err) //nolint:errorlint // mostly there is none
 		}
 		return nil
 	})
@@ -190,7 +190,7 @@ func (c *cluster) testSecrets(haproxy string) {
 	c.edit("closed", func(route *routev1.Route) { route.Spec.TLS.ExternalCertificate.Name = "absent" })
 	eventually(t, "secrets that nobody refers to are not watched any longer", func() error {
 		if now, err := c.secretWatches(); err != nil || now-before != 1 {
-			return fmt.Errorf("%d watches, %v", now-before, err)
+			return fmt.Errorf("%d watches, %v", now-before, err) //nolint:errorlint // mostly there is none
 		}
 		return nil
 	})

@@ -72,9 +72,8 @@ type router struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	mu      sync.Mutex
-	routes  map[model.RouteKey]*routev1.Route
-	indexes map[string]*admission.Index
+	mu     sync.Mutex
+	routes map[model.RouteKey]*routev1.Route
 	// indexFor finds the index of a namespace.
 	indexFor func(namespace string) *admission.Index
 }

@@ -2,7 +2,6 @@ package kube
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -56,7 +55,7 @@ func newServer(t *testing.T) *server {
 		a.watches <- w
 		return true, w, nil
 	})
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	a.secrets = newSecrets(a.Clientset, Options{Queue: a.queue, Logger: logger}, &failures{logger: logger, at: map[string]time.Time{}})
 	t.Cleanup(a.secrets.end)
 	return a
