@@ -74,13 +74,15 @@ type DataPlane struct {
 	disk  *disk
 
 	// What is wanted: the routes, what each renders to, and the hosts that
-	// routes share.
+	// routes share, with nil for those that hold it and are not served.
 	routes    map[model.RouteKey]*model.Route
 	backends  map[model.RouteKey]string
 	hosts     map[template.HostKey]map[model.RouteKey]*model.Route
 	hostTexts map[template.HostKey]template.HostText
 	// passthrough counts the hosts whose TLS is not terminated.
 	passthrough int
+	// held are hosts of routes that are not served.
+	held map[model.RouteKey]template.HostKey
 	// guarded is whether there are routes for any host, see Templates.Host.
 	guarded bool
 	frames  map[bool]string
@@ -120,6 +122,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		opts: o, files: o.Layout, disk: newDisk(),
 		routes: map[model.RouteKey]*model.Route{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
+		held:   map[model.RouteKey]template.HostKey{},
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
@@ -171,9 +174,13 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 	for _, r := range change.Upsert {
 		delete(d.quarantined, r.Key)
 		if err := d.want(r, dirty); err != nil {
-			d.drop(r.Key, dirty)
+			d.hold(r.Key, template.HostKeyOf(r), dirty)
 			rejected[r.Key] = err.Error()
 		}
+	}
+	for _, h := range change.Hold {
+		delete(d.quarantined, h.Key)
+		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
 	}
 	d.rehost(dirty)
 	outcome, err := d.Converge(ctx)
@@ -191,6 +198,7 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	if old := d.routes[r.Key]; old != nil && (template.HostKeyOf(old) != template.HostKeyOf(r) || d.backends[r.Key] != text.Backend) {
 		d.drop(r.Key, dirty)
 	}
+	d.unhold(r.Key, dirty)
 	d.routes[r.Key] = r
 	d.backends[r.Key] = text.Backend
 	host := template.HostKeyOf(r)
@@ -222,8 +230,31 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	return nil
 }
 
+// hold takes a route out of what is wanted, but for its host.
+func (d *DataPlane) hold(key model.RouteKey, host template.HostKey, dirty map[template.HostKey]bool) {
+	d.drop(key, dirty)
+	d.held[key] = host
+	if d.hosts[host] == nil {
+		d.hosts[host] = map[model.RouteKey]*model.Route{}
+	}
+	d.hosts[host][key] = nil
+	dirty[host] = true
+}
+
+// unhold takes note that a route is served, or gone.
+func (d *DataPlane) unhold(key model.RouteKey, dirty map[template.HostKey]bool) {
+	host, held := d.held[key]
+	if !held {
+		return
+	}
+	delete(d.held, key)
+	delete(d.hosts[host], key)
+	dirty[host] = true
+}
+
 // drop takes a route out of what is wanted.
 func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
+	d.unhold(key, dirty)
 	old := d.routes[key]
 	if old == nil {
 		return
@@ -243,7 +274,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 
 // rehost works the lookup entries of the dirty hosts out anew.
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
-	if anyHost := len(d.hosts[template.HostKey{Host: model.AnyHost}]) > 0; anyHost != d.guarded {
+	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
 		d.guarded = anyHost
 		for host := range d.hosts {
 			dirty[host] = true
@@ -253,7 +284,7 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 		old := d.hostTexts[host]
 		var now template.HostText
 		if members := d.hosts[host]; len(members) > 0 {
-			now = d.opts.Templates.Host(host, slices.Collect(maps.Values(members)), d.guarded)
+			now = d.opts.Templates.Host(host, served(members), d.guarded)
 			d.hostTexts[host] = now
 		} else {
 			delete(d.hosts, host)
@@ -292,6 +323,17 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 	if frame := d.frames[d.passthrough > 0]; frame != d.desired.Frame {
 		d.desired.Frame, d.pending.frame = frame, true
 	}
+}
+
+// served are the routes of a host that are not only held.
+func served(members map[model.RouteKey]*model.Route) []*model.Route {
+	list := make([]*model.Route, 0, len(members))
+	for _, r := range members {
+		if r != nil {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 func count(b bool) int {
@@ -561,7 +603,9 @@ func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error
 		for key, message := range blamed {
 			d.opts.Logger.Error("haproxy refuses a route; it is left out", "namespace", key.Namespace, "name", key.Name, "message", message)
 			d.quarantined[key] = message
-			d.drop(key, dirty)
+			if r := d.routes[key]; r != nil {
+				d.hold(key, template.HostKeyOf(r), dirty)
+			}
 		}
 		d.rehost(dirty)
 		if err := d.persist(everything(d.disk.state, d.desired)); err != nil {

@@ -91,13 +91,14 @@ type world struct {
 	rnd   *rand.Rand
 	certs []model.Certificate
 	cas   []string
-	// routes are the current ones.
+	// routes are the current ones, held those that only keep their host.
 	routes map[model.RouteKey]*model.Route
+	held   map[model.RouteKey]model.Held
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}} //nolint:gosec // a test's
+	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Held{}} //nolint:gosec // a test's
 	for i := range 3 {
 		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
 		if err != nil {
@@ -119,10 +120,16 @@ func (w *world) step() model.Change {
 	for _, i := range w.rnd.Perm(5)[:1+w.rnd.IntN(3)] {
 		key := model.RouteKey{Namespace: "ns", Name: fmt.Sprint("r", i)}
 		if w.routes[key] != nil && w.rnd.IntN(8) == 0 {
+			if w.rnd.IntN(2) == 0 {
+				w.held[key] = model.Held{Key: key, Host: w.routes[key].Host, Wildcard: w.routes[key].Wildcard}
+				c.Hold = append(c.Hold, w.held[key])
+			} else {
+				c.Delete = append(c.Delete, key)
+			}
 			delete(w.routes, key)
-			c.Delete = append(c.Delete, key)
 			continue
 		}
+		delete(w.held, key)
 		r := w.route(i, key)
 		w.routes[key] = r
 		c.Upsert = append(c.Upsert, r)
@@ -279,11 +286,11 @@ func compare(t *testing.T, what string, got, want map[string]string) {
 }
 
 // coldStart observes a HAProxy that was started with the routes.
-func coldStart(t *testing.T, binary string, routes map[model.RouteKey]*model.Route) map[string]string {
+func coldStart(t *testing.T, binary string, w *world) map[string]string {
 	t.Helper()
 	d := newTestPlane(t, binary, nil)
 	defer d.end(t)
-	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(routes))})
+	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Hold: slices.Collect(maps.Values(w.held))})
 	if err != nil || len(o.Rejected) > 0 {
 		t.Fatalf("cold start: %v, %v", o.Rejected, err)
 	}
@@ -313,7 +320,7 @@ func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 			if err != nil || o.Reloaded {
 				t.Errorf("sequence %d: verifying: %+v, %v", seed, o, err)
 			}
-			compare(t, fmt.Sprintf("sequence %d", seed), observed(t, d), coldStart(t, binary, w.routes))
+			compare(t, fmt.Sprintf("sequence %d", seed), observed(t, d), coldStart(t, binary, w))
 			d.end(t)
 			if t.Failed() {
 				return

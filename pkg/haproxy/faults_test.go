@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"syscall"
 	"testing"
@@ -120,7 +121,7 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 				}
 			}
 		}
-		compare(t, "at the end", observed(t, d), coldStart(t, binary, w.routes))
+		compare(t, "at the end", observed(t, d), coldStart(t, binary, w))
 	})
 }
 
@@ -153,9 +154,9 @@ func settle(t *testing.T, d *DataPlane, o Outcome, err error) error {
 // wanted is what requests should find, from what is wanted alone.
 func wanted(t *testing.T, d *DataPlane) map[string]string {
 	t.Helper()
-	routes := map[model.RouteKey]*model.Route{}
-	for k, r := range d.routes {
-		routes[k] = r
+	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Held{}}
+	for k, h := range d.held {
+		w.held[k] = model.Held{Key: k, Host: h.Host, Wildcard: h.Wildcard}
 	}
-	return coldStart(t, d.opts.Binary, routes)
+	return coldStart(t, d.opts.Binary, w)
 }

@@ -70,7 +70,7 @@ func TestAnExactPathIsThatPathAlone(t *testing.T) {
 func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
-		all, anyPath := route("any", model.AnyHost, pod(t, "any")), route("any-path", model.AnyHost, pod(t, "any-path"))
+		all, anyPath := route("all", model.AnyHost, pod(t, "all")), route("any-path", model.AnyHost, pod(t, "any-path"))
 		anyPath.Path = "/x"
 		anyTLS := route("any-tls", model.AnyHost, pod(t, "any-tls"))
 		anyTLS.Path, anyTLS.Termination, anyTLS.Insecure = "/tls", model.TerminationEdge, model.InsecureRedirect
@@ -81,9 +81,9 @@ func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
 		p.look(t, "without any host", none...)
 		apply(t, p, model.Change{Upsert: []*model.Route{all, anyPath, anyTLS}})
 		with := []lookup{
-			{"else.test", "/", "any"}, {"else.test", "/x", "any-path"}, {"Else.test.", "/x/y?z", "any-path"}, {"else.test", "/tls", "redirect"},
+			{"else.test", "/", "all"}, {"else.test", "/x", "any-path"}, {"Else.test.", "/x/y?z", "any-path"}, {"else.test", "/tls", "redirect"},
 			{"part.test", "/y", "part"}, {"part.test", "/x", "nobody"}, {"part.test", "/tls", "nobody"}, {"a.w.test", "/z", "wild"}, {"a.w.test", "/x", "nobody"},
-			{"b.a.w.test", "/", "any"}, {"w.test", "/", "any"}, {"tls.test", "/", "nobody"}, {"tls.test", "/tls", "nobody"},
+			{"b.a.w.test", "/", "all"}, {"w.test", "/", "all"}, {"tls.test", "/", "nobody"}, {"tls.test", "/tls", "nobody"},
 		}
 		p.look(t, "with any host", with...)
 		// A host that comes is its owner's at once, without a reload.
@@ -92,7 +92,12 @@ func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
 		if o := apply(t, p, model.Change{Upsert: []*model.Route{&moved}}); o.Reloaded {
 			t.Error("a new host took a reload")
 		}
-		p.look(t, "a host moves", lookup{"else.test", "/", "nobody"}, lookup{"else.test", "/y", "part"}, lookup{"part.test", "/", "any"})
+		p.look(t, "a host moves", lookup{"else.test", "/", "nobody"}, lookup{"else.test", "/y", "part"}, lookup{"part.test", "/", "all"})
+		// So is one whose route cannot be served any more.
+		if o := apply(t, p, model.Change{Hold: []model.Held{{Key: part.Key, Host: "part.test"}}}); o.Reloaded {
+			t.Error("a host without a route took a reload")
+		}
+		p.look(t, "a host is held", lookup{"part.test", "/", "nobody"}, lookup{"part.test", "/y", "nobody"}, lookup{"else.test", "/", "all"})
 		apply(t, p, model.Change{Upsert: []*model.Route{part}, Delete: []model.RouteKey{all.Key, anyPath.Key, anyTLS.Key}})
 		p.look(t, "any host is gone", none...)
 		if o, err := p.Verify(context.Background()); err != nil || o.Reloaded {

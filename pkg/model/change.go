@@ -7,7 +7,18 @@ type Change struct {
 	Upsert []*Route
 	// Delete holds the keys of routes that are not served any longer.
 	Delete []RouteKey
+	// Hold holds routes that are not served, or not any longer, but keep their
+	// host: nobody gets it meanwhile, whoever asks for any host included.
+	Hold []Held
+}
+
+// Held is a route that is not served and keeps its host.
+type Held struct {
+	Key RouteKey
+	// Host and Wildcard are as in Route.
+	Host     string
+	Wildcard bool
 }
 
 // IsEmpty reports whether there is nothing to do.
-func (c Change) IsEmpty() bool { return len(c.Upsert) == 0 && len(c.Delete) == 0 }
+func (c Change) IsEmpty() bool { return len(c.Upsert)+len(c.Delete)+len(c.Hold) == 0 }
