@@ -33,17 +33,9 @@ type fights struct {
 	told    time.Time
 }
 
-// disputed reports whether there is something in a route's status that somebody
-// else has put there and that the opinion is against. An entry that is missing
-// is nobody's opinion: it is put back however often it is taken away.
-func (w *Writer) disputed(r *record) bool {
-	_, n := w.id.entries(r.latest)
-	return n > 0
-}
-
 // mayStrike reports whether an entry that somebody else has written may be
 // written over now; if not, the route is scheduled for when it may.
-func (w *Writer) mayStrike(r *record, now time.Time) bool {
+func (w *machine) mayStrike(r *record, now time.Time) bool {
 	window := w.o.ContentionWindow
 	if now.Sub(w.fights.since) >= window {
 		w.fights.strikes, w.fights.since = 0, now
@@ -68,10 +60,7 @@ func (w *Writer) mayStrike(r *record, now time.Time) bool {
 	count(w.o.Metrics.Contended)
 	if now.Sub(w.fights.told) >= window {
 		w.fights.told = now
-		attrs := []any{"router", w.id.name, "namespace", r.key.Namespace, "name", r.key.Name}
-		if e, n := w.id.entries(r.latest); n > 0 {
-			attrs = append(attrs, "host", e.Host, "canonicalHostname", e.RouterCanonicalHostname)
-		}
+		attrs := append([]any{"kind", w.o.Kind, "namespace", r.key.Namespace, "name", r.key.Name}, r.opinion.against(r.latest)...)
 		w.o.Logger.Error("Another router of the same name writes a different status; give both the same configuration or different names", attrs...)
 	}
 	return false

@@ -5,21 +5,20 @@ import (
 	"hash/fnv"
 	"time"
 
-	routev1 "github.com/openshift/api/route/v1"
-	"k8s.io/apimachinery/pkg/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/model"
 )
 
-// record is what is known of one route: this router's opinion, the newest
-// object seen, and when to act. It belongs to the Writer's mutex.
+// record is what is known of one object: this router's opinion, the newest
+// object seen, and when to act. It belongs to the machine's mutex.
 type record struct {
 	key model.RouteKey
 	// opinion is what the status should be; nil while there is none.
-	opinion *opinion
+	opinion opinion
 	// latest is the newest object known, nil if none is. It is shared with
 	// caches and never modified.
-	latest *routev1.Route
+	latest metav1.Object
 
 	// due is when to act; waiting whether to act at all. A record that a
 	// worker holds is busy and not in the queue; place is -1 outside of it.
@@ -36,27 +35,6 @@ type record struct {
 	// written is the version that this replica's last write made.
 	written string
 	fight   fight
-}
-
-// opinion is an immutable statement about one route.
-type opinion struct {
-	desired Desired
-	// remove wants no entry of this router; desired then only has the key,
-	// and the UID if it was known.
-	remove bool
-}
-
-func (o *opinion) concerns(r *routev1.Route) bool {
-	return o.desired.UID == r.UID || o.remove && o.desired.UID == types.UID("")
-}
-
-// holds reports whether a route's status is what the opinion wants.
-func (o *opinion) holds(id identity, r *routev1.Route) bool {
-	if o.remove {
-		_, count := id.entries(r)
-		return count == 0
-	}
-	return id.says(r, &o.desired)
 }
 
 // rank is a number in [0, 1) that differs among replicas and routes, and is
@@ -107,7 +85,7 @@ func (q *queue) Pop() any {
 }
 
 // schedule makes a record due at a time, earlier or later than it was.
-func (w *Writer) schedule(r *record, at time.Time) {
+func (w *machine) schedule(r *record, at time.Time) {
 	r.due, r.waiting = at, true
 	switch {
 	case r.busy: // release puts it into the queue.
@@ -120,7 +98,7 @@ func (w *Writer) schedule(r *record, at time.Time) {
 }
 
 // unschedule takes a record out of the queue.
-func (w *Writer) unschedule(r *record) {
+func (w *machine) unschedule(r *record) {
 	r.waiting = false
 	if r.place >= 0 {
 		heap.Remove(&w.queue, r.place)
@@ -129,7 +107,7 @@ func (w *Writer) unschedule(r *record) {
 
 // take hands out the record that is due, or nil and how long to wait for the
 // next; a negative time means that nothing waits.
-func (w *Writer) take() (*record, time.Duration) {
+func (w *machine) take() (*record, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
@@ -147,7 +125,7 @@ func (w *Writer) take() (*record, time.Duration) {
 }
 
 // release takes a record back from a worker.
-func (w *Writer) release(r *record) {
+func (w *machine) release(r *record) {
 	r.busy = false
 	if r.waiting && w.records[r.key] == r {
 		heap.Push(&w.queue, r)
@@ -156,7 +134,7 @@ func (w *Writer) release(r *record) {
 }
 
 // signal wakes one worker. A worker that takes work wakes the next.
-func (w *Writer) signal() {
+func (w *machine) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:

@@ -7,8 +7,6 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"router/pkg/model"
 )
 
 // Lister lists routes page by page. ClusterClient is one.
@@ -60,7 +58,7 @@ func (w *Writer) Sweep(ctx context.Context, o SweepOptions) {
 			r := &list.Items[i]
 			if e, n := w.id.entries(r); n > 0 && e.RouterCanonicalHostname == w.id.canonicalHostname && !o.Selected(r) {
 				found++
-				w.removeStray(model.RouteKey{Namespace: r.Namespace, Name: r.Name})
+				w.setUndecided(keyOf(r), w.removal(keyOf(r)))
 			}
 		}
 		if next = list.Continue; next == "" {
@@ -69,15 +67,5 @@ func (w *Writer) Sweep(ctx context.Context, o SweepOptions) {
 	}
 	if found > 0 {
 		w.o.Logger.Info("Routes that are not selected any longer lose their entries in the status", "routes", found)
-	}
-}
-
-// removeStray removes the entry of a route unless somebody has decided about
-// the route since it was listed.
-func (w *Writer) removeStray(k model.RouteKey) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r := w.record(k); r.opinion == nil {
-		w.remove(r)
 	}
 }

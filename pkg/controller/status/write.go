@@ -5,9 +5,8 @@ import (
 	"errors"
 	"time"
 
-	routev1 "github.com/openshift/api/route/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/model"
 )
@@ -19,12 +18,12 @@ const (
 )
 
 // write makes one attempt at a record that was taken from the queue.
-func (w *Writer) write(ctx context.Context, r *record) {
+func (w *machine) write(ctx context.Context, r *record) {
 	w.mu.Lock()
 	o, seen := r.opinion, r.latest
 	proceed := o != nil && (!r.overwritten || w.mayStrike(r, w.o.Now()))
 	w.mu.Unlock()
-	var updated *routev1.Route
+	var updated metav1.Object
 	var err error
 	wrote := false
 	if proceed {
@@ -53,29 +52,23 @@ var (
 // The object is read before it is written: what informers keep has parts cut
 // out, and some API servers take those parts, too, from an update of the
 // status.
-func (w *Writer) attempt(ctx context.Context, o *opinion, k model.RouteKey, seen *routev1.Route) (_ *routev1.Route, wrote bool, _ error) {
+func (w *machine) attempt(ctx context.Context, o opinion, k model.RouteKey, seen metav1.Object) (_ metav1.Object, wrote bool, _ error) {
 	reading, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
-	base, err := w.o.Client.Get(reading, k)
+	base, err := w.o.Objects.get(reading, k)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case !o.concerns(base):
 		return base, false, errOtherObject
-	case o.holds(w.id, base):
+	case o.holds(base):
 		return base, false, nil
-	case !o.remove && seen != nil && seen.UID == base.UID && !equality.Semantic.DeepEqual(seen.Spec, base.Spec):
+	case !o.removes() && seen != nil && seen.GetUID() == base.GetUID() && !w.o.Objects.sameSpec(seen, base):
 		return nil, false, errUnseen
-	}
-	changed := *base
-	if o.remove {
-		changed.Status.Ingress = w.id.without(base)
-	} else {
-		changed.Status.Ingress = w.id.with(base, &o.desired, w.o.Now())
 	}
 	writing, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
-	updated, err := w.o.Client.UpdateStatus(writing, &changed)
+	updated, err := w.o.Objects.updateStatus(writing, o.carriedOut(base, w.o.Now()))
 	if err != nil {
 		return nil, true, err
 	}
@@ -83,8 +76,8 @@ func (w *Writer) attempt(ctx context.Context, o *opinion, k model.RouteKey, seen
 }
 
 // finish takes in the outcome of an attempt.
-func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote bool, err error) {
-	if updated != nil && (r.latest == nil || r.latest.UID != updated.UID || newer(updated, r.latest)) {
+func (w *machine) finish(r *record, o opinion, updated metav1.Object, wrote bool, err error) {
+	if updated != nil && (r.latest == nil || r.latest.GetUID() != updated.GetUID() || newer(updated, r.latest)) {
 		r.latest = updated
 	}
 	outdated := r.opinion != o
@@ -96,7 +89,7 @@ func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote boo
 	case errors.Is(err, errOtherObject), apierrors.IsNotFound(err):
 		// A deletion that the informer has not told yet, or a removal of what
 		// is gone; the opinion about another object waits for that object.
-		if !outdated && (o.remove || updated == nil) {
+		if !outdated && (o.removes() || updated == nil) {
 			w.drop(r)
 		}
 		return
@@ -106,22 +99,22 @@ func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote boo
 	}
 	if wrote {
 		count(w.o.Metrics.Writes)
-		w.role, r.written = first, updated.ResourceVersion
-	} else if !o.remove {
+		w.role, r.written = first, updated.GetResourceVersion()
+	} else if !o.removes() {
 		w.doneByAnother(r)
 	}
 	r.failures = 0
 	switch {
 	case !r.opinion.concerns(r.latest):
-	case !r.opinion.holds(w.id, r.latest):
+	case !r.opinion.holds(r.latest):
 		if !outdated {
 			// The entry was changed by somebody else since the attempt.
-			r.overwritten = w.disputed(r)
+			r.overwritten = r.opinion.disputed(r.latest)
 			w.schedule(r, w.o.Now().Add(w.behind(r)))
 		} else if !r.waiting {
 			w.schedule(r, w.o.Now().Add(w.turn(r)))
 		}
-	case r.opinion.remove:
+	case r.opinion.removes():
 		w.drop(r)
 	default:
 		r.satisfied, r.overwritten = true, false
@@ -130,7 +123,7 @@ func (w *Writer) finish(r *record, o *opinion, updated *routev1.Route, wrote boo
 }
 
 // failed schedules another attempt.
-func (w *Writer) failed(r *record, err error) {
+func (w *machine) failed(r *record, err error) {
 	kind := class(err)
 	count(w.o.Metrics.Failures(kind))
 	now := w.o.Now()
@@ -156,6 +149,6 @@ func (w *Writer) failed(r *record, err error) {
 	w.schedule(r, now.Add(wait))
 	if now.Sub(w.told[kind]) >= time.Minute {
 		w.told[kind] = now
-		w.o.Logger.Warn("Cannot write the status of a route; trying again", "namespace", r.key.Namespace, "name", r.key.Name, "error", err, "kind", kind, "attempt", r.failures)
+		w.o.Logger.Warn("Cannot write a status; trying again", "kind", w.o.Kind, "namespace", r.key.Namespace, "name", r.key.Name, "error", err, "error_kind", kind, "attempt", r.failures)
 	}
 }
