@@ -20,11 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
+	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
 	"k8s.io/client-go/rest"
 
 	"router/conf"
 	"router/pkg/controller"
 	"router/pkg/controller/admission"
+	"router/pkg/controller/ingress"
 	"router/pkg/controller/status"
 	"router/pkg/controller/translate"
 	"router/pkg/defaultcert"
@@ -126,6 +128,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group.Go(func() error { return server.Serve(running, listener) })
 	if objects.writer != nil {
 		group.Go(func() error { objects.writer.Run(running); return nil })
+	}
+	if objects.ingressWriter != nil {
+		group.Go(func() error { objects.ingressWriter.Run(running); return nil })
 	}
 	if objects.sweep != nil {
 		group.Go(func() error { objects.sweep(running); return nil })
@@ -264,10 +269,11 @@ func spares(o options.Options) int {
 // objectSource is where objects come from.
 type objectSource struct {
 	run func(context.Context) error
-	// secrets is nil where all of them come unasked, writer where no status is
-	// written.
-	secrets controller.Secrets
-	writer  *status.Writer
+	// secrets is nil where all of them come unasked, the writers where no status
+	// is written.
+	secrets       controller.Secrets
+	writer        *status.Writer
+	ingressWriter *status.IngressWriter
 	// sweep, if not nil, tidies up after routes that left the selection while
 	// the router was not running. It returns when it is done.
 	sweep func(context.Context)
@@ -291,7 +297,7 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 	}
 	s, err := kube.New(kube.Options{
 		Config: config, Queue: queue, Logger: logger, Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields,
-		NamespaceLabels: namespaceLabels, Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints,
+		NamespaceLabels: namespaceLabels, Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints, Ingress: o.Ingress.Enable,
 	})
 	if err != nil {
 		return objectSource{}, err
@@ -300,12 +306,24 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 	if !o.UpdateStatus {
 		return found, nil
 	}
-	client, err := newStatusClient(config)
+	client, ingresses, err := newStatusClients(config)
 	if err != nil {
 		return objectSource{}, err
 	}
-	if found.writer, err = newWriter(o, client, registry, logger); err != nil {
-		return objectSource{}, err
+	replica, err := os.Hostname()
+	if err != nil {
+		return objectSource{}, fmt.Errorf("telling replicas apart: %w", err)
+	}
+	metrics := status.NewMetrics(registry)
+	found.writer = status.New(status.Options{
+		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
+		ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: metrics,
+	})
+	if o.Ingress.Enable {
+		found.ingressWriter = status.NewIngress(status.IngressOptions{
+			Client: ingresses, Hostname: o.CanonicalHostname, Addresses: o.Ingress.Addresses, Replica: replica, Logger: logger, Now: time.Now,
+			ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: metrics,
+		})
 	}
 	if o.Labels != "" || o.Fields != "" {
 		found.sweep = func(ctx context.Context) {
@@ -319,27 +337,19 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 // resyncs, as in the reference router.
 const contentionWindows = 10
 
-// newWriter is the writer of statuses.
-func newWriter(o options.Options, client status.Client, registry prometheus.Registerer, logger *slog.Logger) (*status.Writer, error) {
-	replica, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("telling replicas apart: %w", err)
-	}
-	return status.New(status.Options{
-		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
-		ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: status.NewMetrics(registry),
-	}), nil
-}
-
-// newStatusClient has a budget of its own, beside that of watches.
-func newStatusClient(config *rest.Config) (status.ClusterClient, error) {
+// newStatusClients have a budget of their own, beside that of watches.
+func newStatusClients(config *rest.Config) (status.ClusterClient, networkingclient.IngressesGetter, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100
 	routes, err := routeclient.NewForConfig(config)
 	if err != nil {
-		return status.ClusterClient{}, fmt.Errorf("route client: %w", err)
+		return status.ClusterClient{}, nil, fmt.Errorf("route client: %w", err)
 	}
-	return status.ClusterClient{Routes: routes.RouteV1()}, nil
+	ingresses, err := networkingclient.NewForConfig(config)
+	if err != nil {
+		return status.ClusterClient{}, nil, fmt.Errorf("ingress client: %w", err)
+	}
+	return status.ClusterClient{Routes: routes.RouteV1()}, ingresses, nil
 }
 
 func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, objects objectSource, logger *slog.Logger) controller.Options {
@@ -360,8 +370,14 @@ func controllerOptions(o options.Options, selection source.Selection, queue *sou
 			LocalEndpoints: o.Manifests != "",
 		},
 	}
+	if o.Ingress.Enable {
+		c.Ingress = &ingress.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}
+	}
 	if objects.writer != nil {
 		c.Status = objects.writer
+	}
+	if objects.ingressWriter != nil {
+		c.IngressStatus = objects.ingressWriter
 	}
 	return c
 }

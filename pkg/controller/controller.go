@@ -11,9 +11,11 @@ import (
 
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"router/pkg/controller/admission"
 	"router/pkg/controller/external"
+	"router/pkg/controller/ingress"
 	"router/pkg/controller/status"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
@@ -55,6 +57,10 @@ type Options struct {
 	// Secrets reads the secrets that are referred to. It may be nil: the queue
 	// gets all secrets unasked then.
 	Secrets Secrets
+	// Ingress says which Ingresses are served beside Routes; nil for none.
+	Ingress *ingress.Class
+	// IngressStatus may be nil: nothing is written then.
+	IngressStatus IngressStatusWriter
 	// Selection says which routes the router looks at.
 	Selection source.Selection
 	Logger    *slog.Logger
@@ -77,10 +83,12 @@ const (
 // Controller owns all state. Run is its one goroutine; the other methods send
 // it messages and may be called from any.
 type Controller struct {
-	opts     Options
-	store    *source.Store
-	index    *admission.Index
-	requests chan func(context.Context)
+	opts  Options
+	store *source.Store
+	index *admission.Index
+	// ingresses are nil where none are served.
+	ingresses *ingress.Set
+	requests  chan func(context.Context)
 	// external is nil where routes may have no certificates in secrets.
 	external *external.Certificates
 	followed followed
@@ -97,6 +105,8 @@ type Controller struct {
 	failures int
 	pending  map[model.RouteKey]bool
 	refused  map[model.RouteKey]string
+	// toldOf is what was last logged of a path of an Ingress.
+	toldOf map[model.RouteKey]string
 }
 
 // served is what the controller remembers of a route.
@@ -105,6 +115,19 @@ type served struct {
 	problems []model.Problem
 	// model is nil where the route is not admitted.
 	model *model.Route
+	// held is zero where the route is admitted, or has no host.
+	held model.Held
+}
+
+// inDataPlane reports whether the data plane knows of the route.
+func (s *served) inDataPlane() bool { return s.model != nil || s.held != model.Held{} }
+
+// heldBy is what a route holds that is not admitted.
+func heldBy(k model.RouteKey, v admission.Verdict) model.Held {
+	if !v.Held {
+		return model.Held{}
+	}
+	return model.Held{Key: k, Host: v.Host, Wildcard: v.Wildcard}
 }
 
 // New returns a controller that has seen nothing.
@@ -114,11 +137,16 @@ func New(o Options) *Controller {
 		followed: followed{secrets: o.Secrets, asked: map[source.Key]bool{}, awaited: map[source.Key]bool{}},
 		routes:   map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
-		ready: make(chan struct{}),
+		toldOf: map[model.RouteKey]string{},
+		ready:  make(chan struct{}),
 	}
 	if o.ExternalCertificates {
 		c.external = external.New(external.Options{Secrets: c.store, Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
 		o.Admission.ExternalCertificate = c.external.Of
+	}
+	if o.Ingress != nil {
+		c.ingresses = ingress.NewSet(*o.Ingress, c.store, ingress.CertificateOptions{Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
+		o.Admission.IngressPath = c.ingresses.IngressPath
 	}
 	c.index = admission.NewIndex(o.Admission)
 	return c
@@ -209,7 +237,7 @@ func (c *Controller) markReady() {
 // turn takes the changes in and hands what they touch to the data plane.
 func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
-	touched := map[model.RouteKey]bool{}
+	touched, ingresses := map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
 	secrets := map[source.Key]bool{}
 	for _, change := range batch.Changes {
 		c.followed.heard(change)
@@ -220,10 +248,11 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 		noteSecrets(old, secrets)
 		for _, key := range c.store.Affected(change, old) {
 			c.noteSecretsOf(key, secrets)
-			if key.Kind != source.KindRoute {
+			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
+			if key.Kind == source.KindIngress {
+				c.touchIngress(k, source.ServicesWithEndpoints(change, old), ingresses)
 				continue
 			}
-			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
 			c.dirty[k] = true
 			switch change.Key.Kind {
 			case source.KindRoute, source.KindNamespace, source.KindSecret:
@@ -248,7 +277,8 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 			}
 		}
 	}
-	for _, k := range c.index.Update(set, gone) {
+	ingressSet, ingressGone := c.updateIngresses(ingresses)
+	for _, k := range c.index.Update(append(set, ingressSet...), append(gone, ingressGone...)) {
 		c.dirty[k] = true
 	}
 	// The secrets that routes need are initial objects, too.
@@ -275,6 +305,9 @@ func (c *Controller) isReady() bool {
 // change is for the status writer to see, and for nobody else: most are the
 // echo of its own writes.
 func (c *Controller) onlyStatus(change source.Change) bool {
+	if now, ok := change.Object.(*networkingv1.Ingress); ok {
+		return c.onlyIngressStatus(change, now)
+	}
 	now, ok := change.Object.(*routev1.Route)
 	if !ok {
 		return false
@@ -294,8 +327,12 @@ func keyOf(r *routev1.Route) model.RouteKey {
 	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
 }
 
-// selected is the route with the key, if this router is to look at it.
+// selected is the route with the key, if this router is to look at it: an
+// object of its own, or a path of an Ingress.
 func (c *Controller) selected(k model.RouteKey) *routev1.Route {
+	if p := c.ingressPath(k); p != nil {
+		return p.Route
+	}
 	return c.store.SelectedRoute(k.Namespace, k.Name)
 }
 
@@ -309,11 +346,12 @@ func (c *Controller) translate() model.Change {
 		if r == nil || !known {
 			delete(c.routes, k)
 			delete(c.refused, k)
-			if before != nil && before.model != nil {
+			delete(c.toldOf, k)
+			if before != nil && before.inDataPlane() {
 				change.Delete = append(change.Delete, k)
 			}
 			// Of a route that was never this router's and is gone, nothing is left.
-			if known := c.store.Route(k.Namespace, k.Name); c.opts.Status != nil && (before != nil || known != nil) {
+			if known := c.store.Route(k.Namespace, k.Name); c.opts.Status != nil && !ingress.IsPath(k) && (before != nil || known != nil) {
 				c.opts.Status.Remove(k, known)
 			}
 			continue
@@ -321,14 +359,18 @@ func (c *Controller) translate() model.Change {
 		now := &served{verdict: verdict}
 		if verdict.Admitted {
 			now.model, now.problems = c.opts.Translate.Route(translate.Input{
-				Route: r, Host: verdict.Host, Path: verdict.Path, Wildcard: verdict.Wildcard,
+				Route: r, Host: verdict.Host, Path: verdict.Path, Exact: verdict.Exact, Wildcard: verdict.Wildcard,
 				Certificate: verdict.Certificate, DestinationCA: verdict.DestinationCA, Lookup: c.store,
 			})
 			now.problems = append(slices.Clone(verdict.Problems), now.problems...)
 			if before == nil || !now.model.Equal(before.model) {
 				change.Upsert = append(change.Upsert, now.model)
 			}
-		} else if before != nil && before.model != nil {
+		} else if now.held = heldBy(k, verdict); now.held != (model.Held{}) {
+			if before == nil || before.held != now.held {
+				change.Hold = append(change.Hold, now.held)
+			}
+		} else if before != nil && before.inDataPlane() {
 			change.Delete = append(change.Delete, k)
 		}
 		c.routes[k] = now
@@ -371,13 +413,14 @@ func (c *Controller) report(o haproxy.Outcome) {
 		}
 	}
 	c.refused = o.Rejected
+	c.reportIngresses(tell, pending)
 	if c.opts.Status == nil {
 		return
 	}
 	for _, k := range sortedKeys(tell) {
 		s := c.routes[k]
 		r := c.selected(k)
-		if s == nil || r == nil || pending[k] || c.awaitsSecret(r) {
+		if s == nil || r == nil || pending[k] || ingress.IsPath(k) || c.awaitsSecret(r) {
 			continue // It is told once HAProxy, or the router, has it.
 		}
 		v := c.verdict(k, s)
@@ -432,7 +475,7 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 	live := c.opts.DataPlane.Reports(ctx)
 	list := make([]model.RouteReport, 0, len(c.routes))
 	for k, s := range c.routes {
-		r := c.store.Route(k.Namespace, k.Name)
+		r := c.selected(k)
 		if r == nil {
 			continue
 		}
@@ -440,6 +483,9 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 		report := model.RouteReport{
 			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
 			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.problems, Servers: []model.ServerReport{},
+		}
+		if p := c.ingressPath(k); p != nil {
+			report.Ingress, report.Exact, report.Host = p.Ingress, p.Exact, shownHost(s.verdict)
 		}
 		if r.Spec.TLS != nil {
 			report.Termination = model.Termination(r.Spec.TLS.Termination)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	routev1 "github.com/openshift/api/route/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/source"
@@ -78,16 +77,26 @@ func (c *Controller) followSecrets(set map[source.Key]bool) {
 	for _, k := range slices.SortedFunc(maps.Keys(set), source.Key.Compare) {
 		needed := false
 		for _, user := range c.store.UsersOfSecret(k.Namespace, k.Name) {
-			needed = needed || user.Kind != source.KindRoute || c.external != nil
+			needed = needed || c.readsSecretsOf(user)
 		}
 		c.followed.want(k, needed)
 	}
 }
 
-// awaitsSecret reports whether a route's verdict is not final, because a
-// secret is still to be read.
-func (c *Controller) awaitsSecret(r *routev1.Route) bool {
-	for _, k := range source.SecretsOf(r) {
+// readsSecretsOf reports whether the router needs the secrets of a route or
+// Ingress. Those of other routers' Ingresses are none of its business.
+func (c *Controller) readsSecretsOf(user source.Key) bool {
+	if user.Kind == source.KindIngress {
+		i := c.store.SelectedIngress(user.Namespace, user.Name)
+		return c.ingresses != nil && i != nil && c.opts.Ingress.Owns(i, c.store)
+	}
+	return c.external != nil
+}
+
+// awaitsSecret reports whether what is known of a route or Ingress is not
+// final, because a secret is still to be read.
+func (c *Controller) awaitsSecret(o metav1.Object) bool {
+	for _, k := range source.SecretsOf(o) {
 		if c.followed.awaited[k] {
 			return true
 		}

@@ -3,10 +3,16 @@ package model
 // RouteReport is what the router says of one route to people: the body of
 // GET /api/routes is a list of them.
 type RouteReport struct {
-	Namespace   string      `json:"namespace"`
-	Name        string      `json:"name"`
-	Host        string      `json:"host"`
-	Path        string      `json:"path"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Ingress is the name of the Ingress that the route is a path of, "" for a
+	// route of its own.
+	Ingress string `json:"ingress,omitempty"`
+	// Host is model.AnyHost for what nobody else has.
+	Host string `json:"host"`
+	Path string `json:"path"`
+	// Exact is whether nothing below the path is served.
+	Exact       bool        `json:"exact,omitempty"`
 	Wildcard    bool        `json:"wildcard,omitempty"`
 	Termination Termination `json:"termination"`
 	Admitted    bool        `json:"admitted"`

@@ -69,7 +69,6 @@ func obsoleteRows() []Row {
 		unused("upgrade-validation", "UPGRADE_VALIDATION", upgrade).boolean(),
 		always("debug-upgrade-validation-force-add-condition", "DEBUG_UPGRADE_VALIDATION_FORCE_ADD_CONDITION", "false", "the condition is not known here").boolean(),
 		always("debug-upgrade-validation-force-remove-condition", "DEBUG_UPGRADE_VALIDATION_FORCE_REMOVE_CONDITION", "false", "the condition is not known here").boolean(),
-		obsolete("enable-ingress", "ROUTER_ENABLE_INGRESS", "Ingress objects are not served yet").boolean(),
 		always("panic", "OPENSHIFT_ON_PANIC", "crash", "a panic ends the router, and its pod is started again"),
 		always("logtostderr", "ROUTER_LOGTOSTDERR", "true", files).boolean(),
 		always("alsologtostderr", "ROUTER_ALSOLOGTOSTDERR", "true", files).boolean(),

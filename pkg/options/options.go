@@ -27,6 +27,7 @@ type Options struct {
 	ExtendedValidation             bool
 	ExternalCertificates           bool
 	WatchEndpoints, IncludeUDP     bool
+	Ingress                        Ingress
 
 	// Manifests is the directory to serve instead of a cluster, "" for none.
 	Manifests  string
@@ -99,6 +100,16 @@ type MetricsTLS struct {
 type LogModule struct {
 	Pattern   string
 	Verbosity int
+}
+
+// Ingress says which Ingresses are served, if any.
+type Ingress struct {
+	Enable bool
+	// Controller is the spec.controller of the classes that are served, Class a
+	// class without an IngressClass.
+	Controller, Class string
+	// Addresses go into the status where there is no canonical host name.
+	Addresses []string
 }
 
 // RouteDefaults are settings that routes may change for themselves.

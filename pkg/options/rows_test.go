@@ -38,6 +38,10 @@ func rowCases() []rowCase {
 		{"project-labels", "ProjectLabels", "", "*", "*", no("a=b=c", "**")},
 		{"namespace-labels", "NamespaceLabels", "", "a!=b", "a!=b", no("a=b=c")},
 		{"watch-endpoints", "WatchEndpoints", "false", "T", "true", truth},
+		{"enable-ingress", "Ingress.Enable", "false", "true", "true", truth},
+		{"ingress-controller", "Ingress.Controller", "openshift.io/router", "example.com/router", "example.com/router", no("router")},
+		{"ingress-class", "Ingress.Class", "router", "c", "c", all},
+		{"ingress-address", "Ingress.Addresses", "[]", "192.0.2.1,2001:db8::1", "[192.0.2.1 2001:db8::1]", no("lb.test")},
 		{"include-udp-endpoints", "IncludeUDP", "false", "1", "true", truth},
 
 		{"hostname-template", "HostnameTemplate", "", "${name}.test", "${name}.test", all},

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"router/pkg/headervalue"
 	"router/pkg/model"
@@ -27,6 +28,7 @@ func Table() []Row {
 	}
 	section("Where routes come from", sourceRows()...)
 	section("Which routes are admitted", admissionRows()...)
+	section("Ingresses", ingressRows()...)
 	section("The cluster", clusterRows()...)
 	section("Listening", listenRows()...)
 	section("TLS", tlsRows()...)
@@ -72,6 +74,31 @@ func sourceRows() []Row {
 		selector("namespace-labels", "NAMESPACE_LABELS", "Serve only namespaces with these labels.", func(o *Options) *string { return &o.NamespaceLabels }).strict(),
 		boolean("watch-endpoints", "ROUTER_WATCH_ENDPOINTS", false, "Read Endpoints instead of EndpointSlices.", func(o *Options) *bool { return &o.WatchEndpoints }),
 		boolean("include-udp-endpoints", "ROUTER_INCLUDE_UDP_ENDPOINTS", false, "Keep endpoint ports of the protocol UDP.", func(o *Options) *bool { return &o.IncludeUDP }),
+	}
+}
+
+func ingressRows() []Row {
+	return []Row{
+		boolean("enable-ingress", "ROUTER_ENABLE_INGRESS", false, "Serve Ingresses beside Routes; see docs/ingress.md.", func(o *Options) *bool { return &o.Ingress.Enable }),
+		custom("ingress-controller", "ROUTER_INGRESS_CONTROLLER", "openshift.io/router", "a domain and a path, such as example.com/router", "Serve Ingresses whose IngressClass has this spec.controller.", func(o *Options, v string) error {
+			if problems := validation.IsDomainPrefixedPath(field.NewPath("spec", "controller"), v); v == "" || len(problems) > 0 {
+				return fmt.Errorf("must be a domain and a path, such as example.com/router")
+			}
+			o.Ingress.Controller = v
+			return nil
+		}),
+		text("ingress-class", "ROUTER_INGRESS_CLASS", "router", "Serve Ingresses of this class also where there is no IngressClass of the name, as with the annotation kubernetes.io/ingress.class.", func(o *Options) *string { return &o.Ingress.Class }),
+		custom("ingress-address", "ROUTER_INGRESS_ADDRESS", "", "IP addresses, separated by commas", "Where clients reach this router, for the status of Ingresses, if --router-canonical-hostname does not say.", func(o *Options, v string) error {
+			var list []string
+			for item := range strings.SplitSeq(v, ",") {
+				if _, err := netip.ParseAddr(strings.TrimSpace(item)); err != nil {
+					return fmt.Errorf("must be IP addresses, separated by commas")
+				}
+				list = append(list, strings.TrimSpace(item))
+			}
+			o.Ingress.Addresses = list
+			return nil
+		}),
 	}
 }
 

@@ -55,6 +55,25 @@ func (s *Store) Affected(c Change, old metav1.Object) []Key {
 	return slices.SortedFunc(maps.Keys(affected), Key.Compare)
 }
 
+// ServicesWithEndpoints are the names of the services whose endpoints a change
+// is about, none if it is about something else. old is what Apply returned.
+func ServicesWithEndpoints(c Change, old metav1.Object) []string {
+	switch c.Key.Kind {
+	case KindEndpoints:
+		return []string{c.Key.Name}
+	case KindEndpointSlice:
+		var names []string
+		for _, o := range []metav1.Object{old, c.Object} {
+			if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
+				names = append(names, serviceOfSlice(slice).Name)
+			}
+		}
+		return names
+	default:
+		return nil
+	}
+}
+
 // addUsers adds those who refer to an object, if their namespace is selected.
 func (s *Store) addUsers(affected map[Key]struct{}, of Key) {
 	if of.Kind == KindService && of.Name == "" {

@@ -54,12 +54,19 @@ func ingressReferences(i *networkingv1.Ingress) []Key {
 			refs = append(refs, Key{KindSecret, i.Namespace, tls.SecretName})
 		}
 	}
+	if name := i.Annotations[destinationCAAnnotation]; name != "" {
+		refs = append(refs, Key{KindSecret, i.Namespace, name})
+	}
 	return append(refs, Key{KindIngressClass, "", ingressClassName(i)})
 }
 
 // ingressClassAnnotation named the class of an ingress before there was a
 // field for it, and is still in use.
 const ingressClassAnnotation = "kubernetes.io/ingress.class"
+
+// destinationCAAnnotation names the secret with the authorities by which the
+// pods of an ingress are verified.
+const destinationCAAnnotation = "route.openshift.io/destination-ca-certificate-secret"
 
 // ingressClassName is the class of an ingress, "" where it names none.
 func ingressClassName(i *networkingv1.Ingress) string {

@@ -70,8 +70,9 @@ func rooms() map[string]room {
 		"pkg/controller/admission/admissiontest": {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}},
 		"pkg/controller/external":                {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
+		"pkg/controller/ingress":                 {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/status":                  {imports: []string{"pkg/source", "pkg/model"}},
-		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/controller/admission", "pkg/controller/external", "pkg/controller/translate", "pkg/controller/status"}},
+		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/controller/admission", "pkg/controller/external", "pkg/controller/ingress", "pkg/controller/translate", "pkg/controller/status"}},
 	}
 }
 

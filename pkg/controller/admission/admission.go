@@ -46,6 +46,9 @@ type IngressPath struct {
 	Ingress string
 	// Exact claims the path alone, and nothing below it.
 	Exact bool
+	// Certificate is what became of the secret that the route names as its
+	// external certificate, nil where it names none.
+	Certificate *External
 	// Invalid says why the path cannot be served, "" if it can. Problems do
 	// not keep it from being served.
 	Invalid  string
@@ -96,6 +99,9 @@ type Verdict struct {
 	// admitted.
 	Reason  Reason
 	Message string
+	// Held is whether the route keeps its host though it is not admitted: it
+	// has lost to nobody.
+	Held bool
 	// Winner is the route that has what this one wants; zero if none has.
 	Winner model.RouteKey
 	// Host is the name that the route is served under; for a wildcard route
@@ -116,7 +122,7 @@ type Verdict struct {
 
 // Equal reports whether two verdicts say the same.
 func (v Verdict) Equal(o Verdict) bool {
-	return v.Admitted == o.Admitted && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
+	return v.Admitted == o.Admitted && v.Held == o.Held && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
 		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Exact == o.Exact && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
 		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
 		slices.Equal(v.Problems, o.Problems)

@@ -80,7 +80,7 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 		v.Problems = append(v.Problems, part.Problems...)
 	}
 	if c.tls {
-		c.checked = checkTLS(r, before, o)
+		c.checked = checkTLS(r, part, before, o)
 		failures = append(failures, c.checked.failures...)
 		v.Problems = append(v.Problems, c.checked.problems...)
 	}
@@ -95,6 +95,7 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 		v.Admitted, v.Certificate, v.DestinationCA = true, c.checked.certificate, c.checked.destinationCA
 		v.Reason, v.Message = c.checked.external.Reason, c.checked.external.Message
 	}
+	v.Held = !v.Admitted
 	return c
 }
 

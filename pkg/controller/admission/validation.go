@@ -57,13 +57,18 @@ func sameTLS(a, b *routev1.TLSConfig) bool {
 }
 
 // checkTLS checks spec.tls. The failures name their fields; keys and
-// certificates are never shown.
-func checkTLS(r *routev1.Route, before *claim, o *Options) checked {
+// certificates are never shown. part is nil for a route of its own.
+func checkTLS(r *routev1.Route, part *IngressPath, before *claim, o *Options) checked {
 	tls, now := r.Spec.TLS, o.Now()
 	var e External
 	if tls.ExternalCertificate != nil && tls.Termination != routev1.TLSTerminationPassthrough {
-		if e = notEnabled; o.ExternalCertificate != nil {
+		switch {
+		case part != nil && part.Certificate != nil:
+			e = *part.Certificate
+		case o.ExternalCertificate != nil:
 			e = o.ExternalCertificate(r)
+		default:
+			e = notEnabled
 		}
 		if e.Certificate == "" && e.Reason == "" {
 			e = External{Reason: ExternalCertificateGetFailed, Message: field.Invalid(externalField, tls.ExternalCertificate.Name, "the secret has no certificate").Error()}

@@ -49,6 +49,8 @@ type Options struct {
 	Resync time.Duration
 	// WatchEndpoints reads Endpoints instead of EndpointSlices.
 	WatchEndpoints bool
+	// Ingress watches Ingresses and their classes.
+	Ingress bool
 }
 
 // Source watches a cluster.
@@ -113,6 +115,11 @@ func New(o Options) (*Source, error) {
 		s.kinds = append(s.kinds, watchedKind{source.KindEndpoints, "endpoints", factory.Core().V1().Endpoints().Informer()})
 	} else {
 		s.kinds = append(s.kinds, watchedKind{source.KindEndpointSlice, "endpointslices.discovery.k8s.io", factory.Discovery().V1().EndpointSlices().Informer()})
+	}
+	if o.Ingress {
+		s.kinds = append(s.kinds,
+			watchedKind{source.KindIngress, "ingresses.networking.k8s.io", factory.Networking().V1().Ingresses().Informer()},
+			watchedKind{source.KindIngressClass, "ingressclasses.networking.k8s.io", factory.Networking().V1().IngressClasses().Informer()})
 	}
 	if o.NamespaceLabels != "" {
 		s.kinds = append(s.kinds, watchedKind{source.KindNamespace, "namespaces", namespaceFactory.Core().V1().Namespaces().Informer()})

@@ -1,0 +1,102 @@
+package ingress
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	routev1 "github.com/openshift/api/route/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"router/pkg/model"
+)
+
+// The annotations by which OpenShift lets an Ingress say more about its TLS.
+const (
+	TerminationAnnotation   = "route.openshift.io/termination"
+	DestinationCAAnnotation = "route.openshift.io/destination-ca-certificate-secret"
+)
+
+// tls sets the route's TLS. A host under spec.tls ends its TLS here, and plain
+// HTTP is redirected; the annotation says otherwise.
+func (t *translation) tls(p *Path, host string) {
+	termination := t.ingress.Annotations[TerminationAnnotation]
+	field := "metadata.annotations[" + TerminationAnnotation + "]"
+	entry := entryOf(t.ingress.Spec.TLS, host)
+	config := &routev1.TLSConfig{
+		Termination: routev1.TLSTerminationEdge, InsecureEdgeTerminationPolicy: routev1.InsecureEdgeTerminationPolicyRedirect,
+	}
+	switch routev1.TLSTerminationType(termination) {
+	case "", routev1.TLSTerminationEdge:
+	case routev1.TLSTerminationReencrypt:
+		config.Termination = routev1.TLSTerminationReencrypt
+	case routev1.TLSTerminationPassthrough:
+		if host == model.AnyHost {
+			p.Invalid = field + ": a passthrough path needs a host"
+			return
+		}
+		config.Termination = routev1.TLSTerminationPassthrough
+		p.Route.Spec.TLS = config
+		return
+	default:
+		p.Invalid = fmt.Sprintf("%s: %q is not one of edge, reencrypt, passthrough", field, termination)
+		return
+	}
+	if entry == nil {
+		if termination != "" {
+			p.Problems = append(p.Problems, model.Problem{Field: field, Value: termination, Message: "has no effect: spec.tls does not name the host"})
+		}
+		return
+	}
+	if entry.SecretName != "" {
+		if host == model.AnyHost {
+			p.Invalid = "spec.tls: a certificate needs a host; name it in the rule"
+			return
+		}
+		config.ExternalCertificate = &routev1.LocalObjectReference{Name: entry.SecretName}
+		certificate := t.lookup.Certificate(t.ingress.Namespace, entry.SecretName)
+		p.Certificate = &certificate
+	}
+	if config.Termination == routev1.TLSTerminationReencrypt {
+		t.destinationCA(p, config)
+	}
+	p.Route.Spec.TLS = config
+}
+
+// destinationCA takes the authorities that the pods are verified by.
+func (t *translation) destinationCA(p *Path, config *routev1.TLSConfig) {
+	secret := t.ingress.Annotations[DestinationCAAnnotation]
+	if secret == "" {
+		return
+	}
+	field := "metadata.annotations[" + DestinationCAAnnotation + "]"
+	pem, warning, err := t.lookup.CA(t.ingress.Namespace, secret)
+	switch {
+	case err != nil:
+		p.Invalid = field + ": " + err.Error()
+	case warning != "":
+		p.Problems = append(p.Problems, model.Problem{Field: field, Value: secret, Message: warning})
+	}
+	config.DestinationCACertificate = pem
+}
+
+// entryOf is the entry of spec.tls for a host: one that names it, one whose
+// wildcard covers it, or one that names none and is for all.
+func entryOf(entries []networkingv1.IngressTLS, host string) *networkingv1.IngressTLS {
+	_, domain, _ := strings.Cut(host, ".")
+	find := func(matches func(*networkingv1.IngressTLS) bool) *networkingv1.IngressTLS {
+		for i := range entries {
+			if matches(&entries[i]) {
+				return &entries[i]
+			}
+		}
+		return nil
+	}
+	if e := find(func(e *networkingv1.IngressTLS) bool { return slices.Contains(e.Hosts, host) }); e != nil {
+		return e
+	}
+	if e := find(func(e *networkingv1.IngressTLS) bool { return slices.Contains(e.Hosts, "*."+domain) }); e != nil {
+		return e
+	}
+	return find(func(e *networkingv1.IngressTLS) bool { return len(e.Hosts) == 0 })
+}
