@@ -134,10 +134,11 @@ func TestCluster(t *testing.T) {
 		t.Run(b.Name, func(t *testing.T) {
 			c := *c
 			c.t = t
-			r := start(t, b.Path, "--config", c.Kubeconfig)
+			r := start(t, b.Path, "--config", c.Kubeconfig, "--enable-ingress", "--router-canonical-hostname", canonicalHostname)
 			t.Run("routes", func(t *testing.T) { c.t = t; c.testRoutes(r, ca.PEM) })
 			t.Run("tokens", func(t *testing.T) { c.testTokens(t, r) })
 			t.Run("objects", func(t *testing.T) { c.t = t; c.testObjects(r) })
+			t.Run("ingresses", func(t *testing.T) { c.t = t; c.testIngresses(r) })
 			t.Run("scaling", func(t *testing.T) { c.t = t; c.testScaling(r) })
 			t.Run("reloads under load", func(t *testing.T) { c.t = t; c.testReloads(r) })
 			t.Run("no API server", func(t *testing.T) { c.t = t; c.testUnreachable(r) })
@@ -146,6 +147,7 @@ func TestCluster(t *testing.T) {
 	// What follows is about the cluster, not about HAProxy.
 	haproxy := haproxies.All(t)[0].Path
 	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
+	t.Run("secrets of ingresses", func(t *testing.T) { c := *c; c.t = t; c.testSecretsOfIngresses(haproxy) })
 	t.Run("selection", func(t *testing.T) { c := *c; c.t = t; c.testSelection(haproxy) })
 }
 

@@ -274,6 +274,28 @@ func (r *router) routes() (map[string]model.RouteReport, error) {
 	return byName, nil
 }
 
+// ingresses is what /api/routes says of paths of Ingresses: by Ingress, host
+// and path.
+func (r *router) ingresses(t *testing.T) map[string]model.RouteReport {
+	t.Helper()
+	all, err := r.routes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPath := map[string]model.RouteReport{}
+	for _, report := range all {
+		if report.Ingress == "" {
+			continue
+		}
+		path := report.Path
+		if path == "" {
+			path = "/"
+		}
+		byPath[report.Ingress+" "+report.Host+path] = report
+	}
+	return byPath
+}
+
 // metric is a metric's value.
 func (r *router) metric(name string) (float64, error) {
 	a, err := r.statistics("/metrics")
