@@ -10,9 +10,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
+
+	"router/pkg/options"
 )
 
 // objects decodes every manifest strictly.
@@ -37,7 +40,7 @@ func objects(t *testing.T) map[string]runtime.Object {
 			}
 			o := map[string]runtime.Object{
 				"Namespace": &corev1.Namespace{}, "ServiceAccount": &corev1.ServiceAccount{}, "ClusterRole": &rbacv1.ClusterRole{},
-				"ClusterRoleBinding": &rbacv1.ClusterRoleBinding{}, "DaemonSet": &appsv1.DaemonSet{},
+				"ClusterRoleBinding": &rbacv1.ClusterRoleBinding{}, "DaemonSet": &appsv1.DaemonSet{}, "IngressClass": &networkingv1.IngressClass{},
 			}[kind.Kind]
 			if o == nil {
 				t.Fatalf("%s: unexpected kind %q", file, kind.Kind)
@@ -58,6 +61,7 @@ func TestTheRoleCoversWhatIsAskedFor(t *testing.T) {
 		{"", "services", "watch"}, {"", "endpoints", "watch"}, {"", "namespaces", "watch"}, {"discovery.k8s.io", "endpointslices", "watch"},
 		{"authorization.k8s.io", "selfsubjectaccessreviews", "create"},
 		{"authentication.k8s.io", "tokenreviews", "create"}, {"authorization.k8s.io", "subjectaccessreviews", "create"},
+		{"networking.k8s.io", "ingresses", "watch"}, {"networking.k8s.io", "ingressclasses", "watch"}, {"networking.k8s.io", "ingresses/status", "update"},
 	} {
 		if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
 			return slices.Contains(r.APIGroups, want[0]) && slices.Contains(r.Resources, want[1]) && slices.Contains(r.Verbs, want[2])
@@ -72,5 +76,14 @@ func TestTheDaemonSetRunsOnTheHostsNetwork(t *testing.T) {
 	c := pod.Containers[0]
 	if !pod.HostNetwork || pod.ServiceAccountName != "router" || c.LivenessProbe.HTTPGet.Path != "/healthz" || c.ReadinessProbe.HTTPGet.Path != "/healthz/ready" {
 		t.Errorf("pod is %+v", pod)
+	}
+}
+
+func TestTheClassIsTheRoutersOwn(t *testing.T) {
+	class := objects(t)["IngressClass"].(*networkingv1.IngressClass)
+	for _, row := range options.Table() {
+		if row.Flag == "ingress-controller" && row.Default != class.Spec.Controller || row.Flag == "ingress-class" && row.Default != class.Name {
+			t.Errorf("--%s is %s, the class is %+v", row.Flag, row.Default, class)
+		}
 	}
 }

@@ -20,7 +20,7 @@ trap 'exit 143' TERM
 ./bin/sample-pods >"$dir/pods.log" 2>&1 &
 children+=($!)
 password=$(head -c 9 /dev/urandom | base64 | tr '+/' 'xy')
-STATS_PASSWORD=$password ./bin/router --manifests examples --working-dir "$dir/haproxy" \
+STATS_PASSWORD=$password ./bin/router --manifests examples --enable-ingress --working-dir "$dir/haproxy" \
   --http-port "$http" --https-port "$https" --stats-port "$stats" --bind-address 127.0.0.1 \
   --graceful-shutdown-delay 0s --max-shutdown-timeout 1 --max-connections 1000 --verbosity warn &
 router=$!
@@ -43,6 +43,7 @@ The examples are served. Try, in another terminal:
   edge         curl -sk https://shop.example.test:$https/ --resolve shop.example.test:$https:127.0.0.1
   passthrough  curl -sk https://bank.example.test:$https/ --resolve bank.example.test:$https:127.0.0.1
   re-encrypt   curl -sk https://vault.example.test:$https/ --resolve vault.example.test:$https:127.0.0.1
+  ingress      curl -sk https://blog.example.test:$https/next --resolve blog.example.test:$https:127.0.0.1
 
 Statistics     http://127.0.0.1:$stats/            user admin, password $password
 Routes         curl -s -u admin:$password http://127.0.0.1:$stats/api/routes
