@@ -31,7 +31,7 @@ type plane struct {
 }
 
 // newPlane prepares a data plane; change changes its options.
-func newPlane(t *testing.T, binary string, change ...func(*haproxy.Options)) *plane {
+func newPlane(t testing.TB, binary string, change ...func(*haproxy.Options)) *plane {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {
@@ -81,7 +81,7 @@ func newPlane(t *testing.T, binary string, change ...func(*haproxy.Options)) *pl
 	return p
 }
 
-func page(t *testing.T, name string) []byte {
+func page(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := conf.Files.ReadFile(name)
 	if err != nil {

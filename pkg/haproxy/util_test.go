@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func selfSigned(t *testing.T) (cert, key string) {
+func selfSigned(t testing.TB) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
