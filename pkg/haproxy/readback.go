@@ -177,7 +177,8 @@ func withLive(b *Backend, live map[string]liveServer) *Backend {
 		s.Weight, s.Ready = l.weight, l.ready
 		if s.checkable() {
 			s.Check = l.check
-			s.Down = l.down && !l.check && l.ready
+			// A server whose name cannot be resolved is down until it can.
+			s.Down = l.down && !l.check && l.ready && !s.Resolve
 		}
 		now.Servers = append(now.Servers, s)
 	}
