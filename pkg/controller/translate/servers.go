@@ -134,6 +134,12 @@ func (t *translation) endpoints(service string) []model.Server {
 			all = fromEndpoints(t.in.Lookup.Endpoints(ns, service))
 		}
 	}
+	if len(all) > 0 && !slices.ContainsFunc(all, func(c candidate) bool { return t.wantsPort(c.portName, c.port) }) {
+		t.problem(model.Problem{
+			Field: "spec.port.targetPort", Value: t.in.Route.Spec.Port.TargetPort.String(),
+			Message: "service " + service + " has endpoints, but none with this port; give the name or the number of a target port",
+		})
+	}
 	all = slices.DeleteFunc(all, func(c candidate) bool { return !t.usable(c) })
 	if used := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !c.ready }); len(used) > 0 {
 		all = used

@@ -257,8 +257,15 @@ func TestEndpoints(t *testing.T) {
 			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{idledAnnotation: "x"}}, Spec: corev1.ServiceSpec{ClusterIP: "172.30.0.1", Ports: []corev1.ServicePort{{Port: 8080, Protocol: corev1.ProtocolTCP}}}}, "", "ept:s::172.30.0.1:8080 idled"},
 		{"an external name", nil,
 			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com", Ports: []corev1.ServicePort{{Port: 8080}}}}, "", "ept:s::db.example.com:8080 resolve"},
-		{"an external name of this machine", nil,
-			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"}}, "", ""},
+	}
+	for _, name := range []string{"localhost", "x.LOCALHOST.", "127.0.0.1", "169.254.169.254", "127.1", "0x7f.0x1", "2130706433", "::1", "a b", ""} {
+		tests = append(tests, struct {
+			name   string
+			slices []*discoveryv1.EndpointSlice
+			svc    *corev1.Service
+			port   string
+			want   string
+		}{"no external name: " + name, nil, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: name}}, "", ""})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
