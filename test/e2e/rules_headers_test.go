@@ -80,6 +80,7 @@ var clientHeaders = []string{
 }
 
 func testForwarded(t *testing.T, p *plane) {
+	problems := p.problems(t)
 	for name := range terminations() {
 		if name == "passthrough" {
 			continue
@@ -128,7 +129,7 @@ func testForwarded(t *testing.T, p *plane) {
 	if a, err := p.once("192.0.2.9", "http://forward-wrong.test/"); err != nil || a.echo.Headers.Get("X-Forwarded-For") != "192.0.2.9" {
 		t.Errorf("an unknown policy is not the default: %v, %v", a.echo.Headers, err)
 	}
-	if got := p.problems(t, "forward-wrong"); !strings.Contains(got, "must be append, replace, if-none or never") {
+	if got := problems("forward-wrong"); !strings.Contains(got, "must be append, replace, if-none or never") {
 		t.Errorf("problems are %q", got)
 	}
 	// What a client says of the protocol is not a way to say more.
@@ -214,6 +215,7 @@ func actionObjects(p *plane) {
 }
 
 func testActions(t *testing.T, p *plane) {
+	problems := p.problems(t)
 	for name := range terminations() {
 		url := scheme(name) + "actions-" + name + ".test/"
 		a, err := p.once(somebody, url, "X-Gone", "x", "X-In", "ABC", "Accept", "text/html")
@@ -222,8 +224,8 @@ func testActions(t *testing.T, p *plane) {
 			continue
 		}
 		if name == "passthrough" {
-			if a.Header.Get("X-Frame-Options") != "" || !strings.Contains(p.problems(t, "actions-"+name), "spec.httpHeaders: has no effect on a passthrough route") {
-				t.Errorf("passthrough: %v, problems %s", a.Header, p.problems(t, "actions-"+name))
+			if a.Header.Get("X-Frame-Options") != "" || !strings.Contains(problems("actions-"+name), "spec.httpHeaders: has no effect on a passthrough route") {
+				t.Errorf("passthrough: %v, problems %s", a.Header, problems("actions-"+name))
 			}
 			continue
 		}
@@ -248,13 +250,13 @@ func testActions(t *testing.T, p *plane) {
 				t.Errorf("%s: the client gets %s %q, want %q", name, header, got, want)
 			}
 		}
-		problems := p.problems(t, "actions-"+name)
+		said := problems("actions-" + name)
 		for _, want := range []string{
 			"actions.request[11].name: belongs to the router", "actions.request[12].action.set.value: %[env(HOME)] is not an expression",
 			"actions.request[13].action.set.value", "actions.response[3].name: belongs", "actions.response[4].name: belongs", "actions.response[5].action.set.value",
 		} {
-			if !strings.Contains(problems, want) {
-				t.Errorf("%s: problems do not say %q:\n%s", name, want, problems)
+			if !strings.Contains(said, want) {
+				t.Errorf("%s: problems do not say %q:\n%s", name, want, said)
 			}
 		}
 	}
@@ -262,7 +264,7 @@ func testActions(t *testing.T, p *plane) {
 	if err != nil || a.echo.Headers.Get("X-Many-19") != "1" || a.echo.Headers.Get("X-Many-20") != "" {
 		t.Errorf("of many actions: %v, %v", a.echo.Headers, err)
 	}
-	if got := p.problems(t, "actions-many"); !strings.Contains(got, "at most 20") {
+	if got := problems("actions-many"); !strings.Contains(got, "at most 20") {
 		t.Errorf("problems are %q", got)
 	}
 }
@@ -276,6 +278,7 @@ func hstsObjects(p *plane) {
 }
 
 func testHSTS(t *testing.T, p *plane) {
+	problems := p.problems(t)
 	for name := range terminations() {
 		for route, want := range map[string]string{
 			"hsts-": "max-age=31536000;includeSubDomains;preload", "hsts-quoted-": `includesubdomains ; max-age = "31536000"`, "hsts-bad-": "",
@@ -287,8 +290,8 @@ func testHSTS(t *testing.T, p *plane) {
 			if got := a.Header.Get("Strict-Transport-Security"); err != nil || a.StatusCode != http.StatusOK || got != want {
 				t.Errorf("%s%s: %q, %v; want %q", route, name, got, err, want)
 			}
-			if problems := p.problems(t, route+name); (problems == "") != (want != "") {
-				t.Errorf("%s%s: problems are %q", route, name, problems)
+			if said := problems(route + name); (said == "") != (want != "") {
+				t.Errorf("%s%s: problems are %q", route, name, said)
 			}
 		}
 	}

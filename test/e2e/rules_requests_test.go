@@ -22,25 +22,32 @@ func timeoutObjects(p *plane) {
 func testTimeouts(t *testing.T, p *plane) {
 	for name := range terminations() {
 		url := func(kind string) string { return scheme(name) + kind + "-" + name + ".test/" }
-		// A passthrough connection that is silent is closed; elsewhere the
-		// router says what has happened.
-		want := http.StatusGatewayTimeout
-		if name == "passthrough" {
-			want = refused
-		}
-		p.wantStatus(t, somebody, url("timeout")+"slow?ms=5000", want)
-		p.wantStatus(t, somebody, url("no-timeout")+"slow?ms=400", http.StatusOK)
-
-		c, _, err := websocket.Dial(t.Context(), url("tunnel")+"ws", &websocket.DialOptions{HTTPClient: p.http1(t, somebody)})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		begin := time.Now()
-		if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) > 5*time.Second {
-			t.Errorf("%s: an idle tunnel is open after %v, %v", name, time.Since(begin), err)
-		}
-		_ = c.CloseNow()
+		t.Run("silent pod, "+name, func(t *testing.T) {
+			t.Parallel()
+			// A passthrough connection that is silent is closed; elsewhere the
+			// router says what has happened.
+			want := http.StatusGatewayTimeout
+			if name == "passthrough" {
+				want = refused
+			}
+			p.wantStatus(t, somebody, url("timeout")+"slow?ms=5000", want)
+		})
+		t.Run("unusable, "+name, func(t *testing.T) {
+			t.Parallel()
+			p.wantStatus(t, somebody, url("no-timeout")+"slow?ms=400", http.StatusOK)
+		})
+		t.Run("tunnel, "+name, func(t *testing.T) {
+			t.Parallel()
+			c, _, err := websocket.Dial(t.Context(), url("tunnel")+"ws", &websocket.DialOptions{HTTPClient: p.http1(t, somebody)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) > 5*time.Second {
+				t.Errorf("idle, it is open after %v, %v", time.Since(begin), err)
+			}
+			_ = c.CloseNow()
+		})
 	}
 }
 

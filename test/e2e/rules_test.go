@@ -18,6 +18,7 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 
 	"router/test/certs"
+	"router/test/pods"
 )
 
 // The prefixes of annotations.
@@ -49,6 +50,13 @@ func rules() []rule {
 		{"Strict-Transport-Security", hstsObjects, testHSTS},
 		{"coalesced connections", coalescingObjects, testCoalescing},
 		{"header case", caseObjects, testCase},
+		{"cookies", cookieObjects, testCookies},
+		{"balance", balanceObjects, testBalance},
+		{"connections to a pod", podLimitObjects, testPodLimit},
+		{"health checks", checkObjects, testChecks},
+		{"shares of services", shareObjects, testShares},
+		{"ports of services", portObjects, testPorts},
+		{"services that sleep, end or are elsewhere", serviceObjects, testServices},
 	}
 }
 
@@ -78,6 +86,8 @@ type plane struct {
 	secure  app // two pods with TLS
 	docs    []string
 	objects directory
+	// mortal are pods for tests to end.
+	mortal []*pods.Server
 }
 
 func newPlane(t *testing.T) *plane {
@@ -299,16 +309,18 @@ func (p *plane) wantStatus(t *testing.T, from, url string, want int) {
 // refused is the "status" of a connection that is closed without an answer.
 const refused = 0
 
-// problems are what /api/routes says about a route.
-func (p *plane) problems(t *testing.T, route string) string {
+// problems are what /api/routes says now about routes.
+func (p *plane) problems(t *testing.T) func(route string) string {
 	t.Helper()
 	routes, err := p.routes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text strings.Builder
-	for _, problem := range routes[route].Problems {
-		fmt.Fprintf(&text, "%s: %s\n", problem.Field, problem.Message)
+	return func(route string) string {
+		var text strings.Builder
+		for _, problem := range routes[route].Problems {
+			fmt.Fprintf(&text, "%s: %s\n", problem.Field, problem.Message)
+		}
+		return text.String()
 	}
-	return text.String()
 }
