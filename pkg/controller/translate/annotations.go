@@ -3,7 +3,6 @@ package translate
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +20,14 @@ const (
 	prefixRouter  = "router.openshift.io/"
 )
 
+// Annotations whose effect depends on others.
+const (
+	tunnelAnnotation         = prefixHAProxy + "timeout-tunnel"
+	disableCookiesAnnotation = prefixHAProxy + "disable_cookies"
+	cookieNameAnnotation     = prefixRouter + "cookie_name"
+	sameSiteAnnotation       = prefixRouter + "cookie-same-site"
+)
+
 // annotation is one annotation of a route, the source of its parsing and of
 // its line in docs/annotations.md.
 type annotation struct {
@@ -31,8 +38,11 @@ type annotation struct {
 	Accepts, Effect, Default string
 	// HTTP, Passthrough: on which routes it acts. TLS: only with TLS.
 	HTTP, Passthrough, TLS bool
-	// protects means that an unusable value must not leave the route open.
-	protects bool
+	// protects means that an unusable value must not leave the route open,
+	// limit that this goes for all connections.
+	protects, limit bool
+	// Obsolete is why an annotation of the reference router does nothing here.
+	Obsolete string
 	// set takes a value that is not empty. The error says what to write.
 	set func(t *translation, value string) error
 }
@@ -69,8 +79,9 @@ func Annotations() []annotation {
 					return err
 				}
 				if t.passthrough() {
-					if t.route.Backend.TunnelTimeout == 0 {
-						t.route.Backend.TunnelTimeout = d
+					t.route.Backend.TunnelTimeout = d
+					if _, err := timespec.Parse(t.in.Route.Annotations[tunnelAnnotation]); err == nil {
+						return fmt.Errorf("has no effect beside %s on a passthrough route", tunnelAnnotation)
 					}
 					return nil
 				}
@@ -79,7 +90,7 @@ func Annotations() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "timeout-tunnel", HTTP: true, Passthrough: true,
+			Name: tunnelAnnotation, HTTP: true, Passthrough: true,
 			Accepts: "a time, such as `1h`", Effect: "How long a WebSocket or passthrough connection may be idle.",
 			Default: "the router's default",
 			set: func(t *translation, v string) error {
@@ -91,9 +102,9 @@ func Annotations() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "rate-limit-connections", HTTP: true, Passthrough: true, protects: true,
+			Name: limits, HTTP: true, Passthrough: true, protects: true, limit: true,
 			Accepts: "`true` or `false`", Effect: "Switches the limits below on. If a limit cannot be read, all connections are refused.", Default: "`false`",
-			set: func(t *translation, v string) error { return setBool(&t.limit, v) },
+			set: func(t *translation, v string) error { return setBool(new(bool), v) },
 		},
 		limit("concurrent-tcp", "Open connections of one client.", true, func(l *model.RateLimit) *int { return &l.ConcurrentTCP }),
 		limit("rate-tcp", "New connections of one client in 3 s.", true, func(l *model.RateLimit) *int { return &l.RateTCP }),
@@ -123,12 +134,12 @@ func Annotations() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "disable_cookies", HTTP: true,
+			Name: disableCookiesAnnotation, HTTP: true,
 			Accepts: "`true` or `false`", Effect: "No session affinity.", Default: "`false`",
 			set: func(t *translation, v string) error { return setBool(&t.noCookie, v) },
 		},
 		{
-			Name: prefixRouter + "cookie_name", HTTP: true,
+			Name: cookieNameAnnotation, HTTP: true,
 			Accepts: "letters, digits, `_` and `-`", Effect: "Name of the session cookie.", Default: "a name of the route's own",
 			set: func(t *translation, v string) error {
 				if !cookieName.MatchString(v) {
@@ -139,7 +150,7 @@ func Annotations() []annotation {
 			},
 		},
 		{
-			Name: prefixRouter + "cookie-same-site", HTTP: true, TLS: true,
+			Name: sameSiteAnnotation, HTTP: true, TLS: true,
 			Accepts: "`Lax`, `Strict`, `None`", Effect: "The cookie's SameSite attribute, unless plain HTTP is allowed.", Default: "`None`",
 			set: func(t *translation, v string) error {
 				if v != "Lax" && v != "Strict" && v != "None" {
@@ -191,14 +202,10 @@ func Annotations() []annotation {
 				return err
 			},
 		},
-	}
-}
-
-func limit(name, effect string, passthrough bool, field func(*model.RateLimit) *int) annotation {
-	return annotation{
-		Name: prefixHAProxy + "rate-limit-connections." + name, HTTP: true, Passthrough: passthrough, protects: true,
-		Accepts: "a whole number above 0", Effect: effect, Default: "no such limit",
-		set: func(t *translation, v string) error { return setCount(field(&t.limits), v) },
+		{
+			Name: prefixRouter + "pool-size", HTTP: true, Passthrough: true,
+			Obsolete: "servers are added while HAProxy runs, as many as there are endpoints",
+		},
 	}
 }
 
@@ -229,34 +236,6 @@ func setCount(to *int, v string) error {
 	return nil
 }
 
-// allowlist reads addresses and CIDRs. What cannot be read lets nobody in.
-func (t *translation) allowlist(v string) error {
-	list := &model.Allowlist{}
-	t.route.Backend.Allowlist = list
-	var bad []string
-	for _, item := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
-		prefix, err := netip.ParsePrefix(item)
-		if err != nil {
-			addr, err := netip.ParseAddr(item)
-			if err != nil || addr.Zone() != "" {
-				bad = append(bad, item)
-				continue
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		if !slices.Contains(list.Prefixes, prefix) {
-			list.Prefixes = append(list.Prefixes, prefix)
-		}
-	}
-	switch {
-	case len(list.Prefixes) == 0:
-		return fmt.Errorf("has no address or CIDR that can be read, so every client is refused")
-	case len(bad) > 0:
-		return fmt.Errorf("%q is not an address or CIDR and is left out; the other entries count", bad)
-	}
-	return nil
-}
-
 func annotationField(name string) string { return "metadata.annotations[" + name + "]" }
 
 // annotations takes the annotations of the route.
@@ -268,13 +247,10 @@ func (t *translation) annotations() {
 	for i := range table {
 		a := &table[i]
 		known[a.Name] = true
-		name, value, exists := a.Name, "", false
-		if value, exists = have[a.Name]; a.Alias != "" {
+		if a.Alias != "" {
 			known[a.Alias] = true
-			if old, ok := have[a.Alias]; ok && !exists {
-				name, value, exists = a.Alias, old, true
-			}
 		}
+		name, value, exists := t.annotation(a)
 		if !exists || value == "" && !a.protects {
 			continue
 		}
@@ -283,14 +259,15 @@ func (t *translation) annotations() {
 			continue
 		}
 		if err := a.set(t, value); err != nil {
-			isLimit := strings.HasPrefix(a.Name, prefixHAProxy+"rate-limit-connections")
-			unusableLimit = unusableLimit || isLimit
-			blocks := isLimit || a.protects && t.route.Backend.Allowlist != nil && len(t.route.Backend.Allowlist.Prefixes) == 0
-			message := err.Error()
-			if isLimit {
-				message += "; until then every connection is refused"
+			p := model.Problem{Field: annotationField(name), Value: value, Message: err.Error()}
+			switch {
+			case a.limit && t.limitsOn():
+				p.Message += "; until then every connection is refused"
+				p.Blocks, unusableLimit = true, true
+			case a.protects && t.route.Backend.Allowlist != nil:
+				p.Blocks = len(t.route.Backend.Allowlist.Prefixes) == 0
 			}
-			t.problem(model.Problem{Field: annotationField(name), Value: value, Message: message, Blocks: blocks})
+			t.problem(p)
 		}
 	}
 	t.rateLimit(unusableLimit)
@@ -298,96 +275,64 @@ func (t *translation) annotations() {
 	t.unknown(have, known)
 }
 
-// rateLimit puts the limits together. One that cannot be read refuses all
-// connections, if limits are on or it cannot be told whether they are.
-func (t *translation) rateLimit(unusable bool) {
-	_, asked := t.in.Route.Annotations[prefixHAProxy+"rate-limit-connections"]
-	switch {
-	case unusable && asked && (t.limit || !isFalse(t.in.Route.Annotations[prefixHAProxy+"rate-limit-connections"])):
-		t.route.Backend.RateLimit = &model.RateLimit{Deny: true}
-	case t.limit:
-		l := t.limits
-		t.route.Backend.RateLimit = &l
+// annotation finds the value of an annotation, under its name or its alias.
+func (t *translation) annotation(a *annotation) (name, value string, exists bool) {
+	have := t.in.Route.Annotations
+	value, exists = have[a.Name]
+	if a.Alias == "" {
+		return a.Name, value, exists
 	}
+	old, also := have[a.Alias]
+	switch {
+	case also && !exists:
+		return a.Alias, old, true
+	case also:
+		t.problem(model.Problem{Field: annotationField(a.Alias), Value: old, Message: "has no effect beside " + a.Name})
+	}
+	return a.Name, value, exists
 }
 
-func isFalse(v string) bool {
-	b, err := strconv.ParseBool(v)
-	return err == nil && !b
-}
-
-// inapplicable says why an annotation has no effect on this kind of route.
+// inapplicable says why an annotation has no effect on this route.
 func (t *translation) inapplicable(a *annotation) string {
 	switch {
+	case a.Obsolete != "":
+		return "has no effect: " + a.Obsolete
 	case t.passthrough() && !a.Passthrough:
 		return "has no effect on a passthrough route, whose requests the router cannot read"
 	case a.TLS && t.route.Termination == model.TerminationNone:
 		return "has no effect on a route without TLS"
+	case a.limit && a.Name != limits && !t.limitsOn():
+		return "has no effect unless " + limits + " is true"
+	case t.noCookie && (a.Name == cookieNameAnnotation || a.Name == sameSiteAnnotation):
+		return "has no effect while " + disableCookiesAnnotation + " is true"
+	case a.Name == sameSiteAnnotation && t.route.Insecure == model.InsecureAllow:
+		return "has no effect where plain HTTP is allowed"
 	}
 	return ""
 }
 
 // unknown reports annotations under the router's prefixes that mean nothing.
+// People mix the two prefixes up, so that only what is behind them is
+// compared.
 func (t *translation) unknown(have map[string]string, known map[string]bool) {
+	stem := func(name string) string {
+		return strings.TrimPrefix(strings.TrimPrefix(name, prefixHAProxy), prefixRouter)
+	}
+	var names map[string]string // by stem
 	for _, name := range slices.Sorted(maps.Keys(have)) {
-		if known[name] || !strings.HasPrefix(name, prefixHAProxy) && !strings.HasPrefix(name, prefixRouter) {
+		if known[name] || stem(name) == name {
 			continue
 		}
+		if names == nil {
+			names = make(map[string]string, len(known))
+			for k := range known {
+				names[stem(k)] = k
+			}
+		}
 		message := "is not an annotation that the router knows"
-		if near := spelling.Nearest(name, slices.Collect(maps.Keys(known))); near != "" {
-			message += "; did you mean " + near + "?"
+		if near := spelling.Nearest(strings.ToLower(stem(name)), slices.Collect(maps.Keys(names))); near != "" {
+			message += "; did you mean " + names[near] + "?"
 		}
 		t.problem(model.Problem{Field: annotationField(name), Value: have[name], Message: message})
 	}
 }
-
-// rewrite reads the annotation's notation: a backslash keeps the meaning of
-// the next quote, "#" or backslash away; quotes that are left vanish; "#"
-// begins a comment, with which the rest of the request's path is dropped; an
-// even number of "%" is half as many, as in a log format. What no path
-// contains, blanks and characters that are not ASCII, is percent-encoded.
-func rewrite(v string) model.Rewrite {
-	var b strings.Builder
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; c {
-		case '\\':
-			if i+1 < len(v) && strings.IndexByte(`\#"'`, v[i+1]) >= 0 {
-				i++
-				b.WriteByte(v[i])
-			}
-		case '"', '\'':
-		case '#':
-			// The blanks before a comment belong to it.
-			return model.Rewrite{Target: pathText(strings.TrimRight(b.String(), " ")), DropRest: true}
-		case '%':
-			n := 1
-			for i+n < len(v) && v[i+n] == '%' {
-				n++
-			}
-			i += n - 1
-			if n%2 == 0 {
-				n /= 2
-			}
-			b.WriteString(strings.Repeat("%", n))
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return model.Rewrite{Target: pathText(b.String())}
-}
-
-// pathText encodes the bytes of a path that may not stand in one.
-func pathText(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c >= 0x7f {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-func itoa(i int) string     { return strconv.Itoa(i) }
-func lower(s string) string { return strings.ToLower(s) }

@@ -16,6 +16,10 @@ func Document() string {
 		if a.Alias != "" {
 			name += ", formerly `" + a.Alias + "`"
 		}
+		if a.Obsolete != "" {
+			fmt.Fprintf(&b, "| %s | nothing | anything | Has no effect: %s. | |\n", name, a.Obsolete)
+			continue
+		}
 		on := "HTTP, edge, re-encrypt"
 		switch {
 		case a.Passthrough:
@@ -25,5 +29,7 @@ func Document() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, on, a.Accepts, a.Effect, a.Default)
 	}
+	b.WriteString("\nOf a Service the router reads `" + idledAnnotation + "`: while such a service has no\n" +
+		"endpoint that is ready, requests go to its cluster address, which wakes it up.\n")
 	return b.String()
 }

@@ -33,7 +33,7 @@ func (t *translation) targets() []target {
 	for i, ref := range refs {
 		field := "spec.to"
 		if i > 0 {
-			field = "spec.alternateBackends[" + itoa(i-1) + "]"
+			field = "spec.alternateBackends[" + strconv.Itoa(i-1) + "]"
 		}
 		if ref.Kind != "" && ref.Kind != "Service" {
 			t.problem(model.Problem{Field: field + ".kind", Value: ref.Kind, Message: "must be Service"})
@@ -44,7 +44,7 @@ func (t *translation) targets() []target {
 			weight = int(*ref.Weight)
 		}
 		if weight < 0 || weight > maxWeight {
-			t.problem(model.Problem{Field: field + ".weight", Value: itoa(weight), Message: "must be from 0 to 256; the nearest of these is used"})
+			t.problem(model.Problem{Field: field + ".weight", Value: strconv.Itoa(weight), Message: "must be from 0 to 256; the nearest of these is used"})
 			weight = min(max(weight, 0), maxWeight)
 		}
 		next := target{service: ref.Name, weight: weight}

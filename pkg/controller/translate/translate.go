@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
@@ -97,11 +99,9 @@ type translation struct {
 	noCookie   bool
 	cookieName string
 	sameSite   string
-	limit      bool
 	limits     model.RateLimit
 	// chosenBalance is the annotation's, "" without one.
 	chosenBalance model.Balance
-	allowlisted   bool
 }
 
 func (t *translation) passthrough() bool {
@@ -194,11 +194,11 @@ func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHea
 		actions = actions[:maxActions]
 	}
 	for i, a := range actions {
-		at := field + "[" + itoa(i) + "]"
+		at := field + "[" + strconv.Itoa(i) + "]"
 		switch {
 		case !headervalue.ValidName(a.Name):
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "is not a header name"})
-		case ownedHeaders[lower(a.Name)]:
+		case ownedHeaders[strings.ToLower(a.Name)]:
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "belongs to the router and cannot be changed by a route"})
 		case a.Action.Type == routev1.Delete:
 			out = append(out, model.HeaderAction{Name: a.Name, Delete: true})

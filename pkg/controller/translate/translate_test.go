@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -37,11 +36,23 @@ var testOptions = Options{
 
 func translated(t *testing.T, term model.Termination, annotations map[string]string) (*model.Route, []model.Problem) {
 	t.Helper()
+	return translatedRoute(t, annotations, func(r *routev1.Route) {
+		if term != "" {
+			r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationType(term)}
+		}
+	})
+}
+
+// translatedRoute translates a route to one pod, with a change; nil for none.
+func translatedRoute(t *testing.T, annotations map[string]string, change func(*routev1.Route)) (*model.Route, []model.Problem) {
+	t.Helper()
 	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r", Annotations: annotations}}
 	r.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: "s"}
+	if change != nil {
+		change(r)
+	}
 	in := Input{Route: r, Host: "h.test", Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
-	if term != "" {
-		r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationType(term)}
+	if r.Spec.TLS != nil {
 		in.DestinationCA = "CA"
 	}
 	return testOptions.Route(in)
@@ -57,144 +68,6 @@ func slice(port int32, name string, endpoints ...discoveryv1.Endpoint) *discover
 		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: endpoints,
 		Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &tcp}},
 	}
-}
-
-// shown is what a valid value changes, as text.
-func shown(r *model.Route) string {
-	b := r.Backend
-	text := fmt.Sprintf("balance=%s server=%s tunnel=%s check=%s max=%d forwarded=%s hsts=%q adjust=%v",
-		b.Balance, b.ServerTimeout, b.TunnelTimeout, b.CheckInterval, b.MaxConnPerServer, b.Forwarded, b.HSTS, b.AdjustCase)
-	if b.Cookie != nil {
-		text += fmt.Sprintf(" cookie=%s/%s/%v", b.Cookie.Name, b.Cookie.SameSite, b.Cookie.Secure)
-	}
-	if b.Allowlist != nil {
-		text += fmt.Sprintf(" allow=%v", b.Allowlist.Prefixes)
-	}
-	if b.RateLimit != nil {
-		text += fmt.Sprintf(" limit=%+v", *b.RateLimit)
-	}
-	if b.Rewrite != nil {
-		text += fmt.Sprintf(" rewrite=%+v", *b.Rewrite)
-	}
-	return text
-}
-
-// annotationCases has, for each annotation, values and the text in shown that
-// they give: "" where the value must be refused.
-var annotationCases = map[string]map[string]string{
-	"haproxy.router.openshift.io/balance":                               {"leastconn": "balance=leastconn", "roundrobin": "balance=roundrobin", "RANDOM": "", "first": ""},
-	"haproxy.router.openshift.io/ip_allowlist":                          {"10.0.0.1, 10.1.0.0/16": "allow=[10.0.0.1/32 10.1.0.0/16]", " ::1 ": "allow=[::1/128]", "10.0.0.300": "", ",": ""},
-	"haproxy.router.openshift.io/ip_whitelist":                          {"10.0.0.1\t10.0.0.2": "allow=[10.0.0.1/32 10.0.0.2/32]", "x": ""},
-	"haproxy.router.openshift.io/timeout":                               {"5s": "5s", "0": "", "-5s": "", "5 s": ""},
-	"haproxy.router.openshift.io/timeout-tunnel":                        {"2h": "tunnel=2h0m0s", "1.5h": ""},
-	"haproxy.router.openshift.io/rate-limit-connections":                {"true": "limit={Deny:false", "yes": ""},
-	"haproxy.router.openshift.io/set-forwarded-headers":                 {"never": "forwarded=never", "if-none": "forwarded=if-none", "Append": ""},
-	"haproxy.router.openshift.io/rewrite-target":                        {"/a": "rewrite={Target:/a DropRest:false}", "/a#b": "rewrite={Target:/a DropRest:true}", "a": "", "/a\nb": ""},
-	"haproxy.router.openshift.io/disable_cookies":                       {"true": "adjust=false", "no": ""},
-	"router.openshift.io/cookie_name":                                   {"a-b_1": "cookie=a-b_1/", "a b": "", "a;b": ""},
-	"router.openshift.io/cookie-same-site":                              {"Lax": "/Lax/true", "lax": ""},
-	"haproxy.router.openshift.io/hsts_header":                           {"max-age=31536000;includeSubDomains;preload": `hsts="max-age=31536000;includeSubDomains;preload"`, "max-age=1;": "", "includeSubDomains": "", "max-age=x": ""},
-	"haproxy.router.openshift.io/h1-adjust-case":                        {"false": "adjust=false", "true": ""},
-	"haproxy.router.openshift.io/pod-concurrent-connections":            {"7": "max=7", "0": "", "-1": "", "+5": "", "x": ""},
-	"router.openshift.io/haproxy.health.check.interval":                 {"9s": "check=9s", "9": "check=9ms", "x": ""},
-	"haproxy.router.openshift.io/rate-limit-connections.concurrent-tcp": {"x": "", "+5": "", "0": ""},
-	"haproxy.router.openshift.io/rate-limit-connections.rate-tcp":       {"x": "", "99999999999": ""},
-	"haproxy.router.openshift.io/rate-limit-connections.rate-http":      {"x": ""},
-}
-
-func TestEveryAnnotation(t *testing.T) {
-	terminations := []model.Termination{model.TerminationNone, model.TerminationEdge, model.TerminationReencrypt, model.TerminationPassthrough}
-	for _, a := range Annotations() {
-		for _, name := range []string{a.Name, a.Alias} {
-			if name == "" {
-				continue
-			}
-			cases := annotationCases[name]
-			if len(cases) == 0 {
-				t.Errorf("no case for %s", name)
-			}
-			for _, term := range terminations {
-				plain, _ := translated(t, term, nil)
-				for value, want := range cases {
-					t.Run(fmt.Sprintf("%s=%s on %q", name, value, term), func(t *testing.T) {
-						r, problems := translated(t, term, map[string]string{name: value})
-						acts := (a.HTTP && term != model.TerminationPassthrough || a.Passthrough && term == model.TerminationPassthrough) && (!a.TLS || term != model.TerminationNone)
-						switch {
-						case !acts:
-							if shown(r) != shown(plain) {
-								t.Errorf("changes a route on which it does not act: %s", shown(r))
-							}
-							fallthrough
-						case want == "":
-							if len(problems) != 1 || !strings.Contains(problems[0].Field, name) || problems[0].Message == "" {
-								t.Errorf("problems are %+v", problems)
-							}
-						default:
-							if len(problems) != 0 || !strings.Contains(shown(r), want) {
-								t.Errorf("gives %s with %+v, want %q", shown(r), problems, want)
-							}
-						}
-					})
-				}
-			}
-		}
-	}
-}
-
-func TestProtectionFailsClosed(t *testing.T) {
-	const limits = "haproxy.router.openshift.io/rate-limit-connections"
-	for _, annotations := range []map[string]string{
-		{"haproxy.router.openshift.io/ip_allowlist": "nonsense"},
-		{"haproxy.router.openshift.io/ip_allowlist": ""},
-		{"haproxy.router.openshift.io/ip_whitelist": " "},
-		{"haproxy.router.openshift.io/ip_allowlist": "nonsense", "haproxy.router.openshift.io/ip_whitelist": "10.0.0.1"},
-		{limits: "true", limits + ".rate-tcp": "+5"},
-		{limits: "true", limits + ".concurrent-tcp": ""},
-		{limits: "yes"},
-	} {
-		r, problems := translated(t, "", annotations)
-		b := r.Backend
-		closed := b.Allowlist != nil && len(b.Allowlist.Prefixes) == 0 || b.RateLimit != nil && b.RateLimit.Deny
-		if !closed || len(problems) == 0 || !problems[0].Blocks {
-			t.Errorf("%v: allowlist %v, limit %+v, problems %+v", annotations, b.Allowlist, b.RateLimit, problems)
-		}
-	}
-	if r, _ := translated(t, "", map[string]string{limits: "false", limits + ".rate-tcp": "x"}); r.Backend.RateLimit != nil {
-		t.Error("limits that are switched off refuse")
-	}
-}
-
-func TestUnknownAnnotationsNameTheNearest(t *testing.T) {
-	_, problems := translated(t, "", map[string]string{
-		"haproxy.router.openshift.io/ballance": "random", "haproxy.router.openshift.io/zzzzzzzzzzzzzzzzzzzzzzzzzzzz": "1", "example.com/balance": "x",
-	})
-	if len(problems) != 2 || !strings.Contains(problems[0].Message, "haproxy.router.openshift.io/balance?") || strings.Contains(problems[1].Message, "mean") {
-		t.Errorf("problems are %+v", problems)
-	}
-}
-
-// The targets that the reference router's documentation lists, as the literal
-// text that they stand for.
-func TestRewriteTargets(t *testing.T) {
-	for value, want := range map[string]model.Rewrite{
-		`%foo`: {Target: `%foo`}, `%%%foo`: {Target: `%%%foo`}, `%%foo`: {Target: `%foo`}, `'foo'foo\'`: {Target: `foofoo'`}, `\foo\`: {Target: `foo`},
-		`\\\foo\\\`: {Target: `\foo\`}, `# foo # foo`: {DropRest: true}, `\# foo # foo`: {Target: `#%20foo`, DropRest: true},
-		`foo # foo`: {Target: `foo`, DropRest: true}, `/a b/ü`: {Target: `/a%20b/%C3%BC`}, `"foo"foo\"`: {Target: `foofoo"`},
-		`\\foo\"foo"\#foo\foo'foo\'#foo`: {Target: `\foo"foo#foofoofoo'`, DropRest: true},
-	} {
-		if got := rewrite(value); got != want {
-			t.Errorf("%s is %+v, want %+v", value, got, want)
-		}
-	}
-}
-
-func FuzzAnnotations(f *testing.F) {
-	f.Add("10.0.0.1,x")
-	f.Fuzz(func(t *testing.T, value string) {
-		for _, a := range Annotations() {
-			translated(t, model.TerminationEdge, map[string]string{a.Name: value})
-		}
-	})
 }
 
 func TestSharesOfServicesAreExact(t *testing.T) {

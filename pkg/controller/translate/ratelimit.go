@@ -1,0 +1,40 @@
+package translate
+
+import (
+	"strconv"
+
+	"router/pkg/model"
+)
+
+// limits is the annotation that switches limits on; those of the limits
+// themselves begin with it.
+const limits = prefixHAProxy + "rate-limit-connections"
+
+func limit(name, effect string, passthrough bool, field func(*model.RateLimit) *int) annotation {
+	return annotation{
+		Name: limits + "." + name, HTTP: true, Passthrough: passthrough, protects: true, limit: true,
+		Accepts: "a whole number above 0", Effect: effect, Default: "no such limit",
+		set: func(t *translation, v string) error { return setCount(field(&t.limits), v) },
+	}
+}
+
+// limitsOn reports whether limits are asked for. A value that cannot be read
+// asks for them.
+func (t *translation) limitsOn() bool {
+	v, asked := t.in.Route.Annotations[limits]
+	b, err := strconv.ParseBool(v)
+	return asked && (b || err != nil)
+}
+
+// rateLimit puts the limits together. One that cannot be read refuses all
+// connections.
+func (t *translation) rateLimit(unusable bool) {
+	switch {
+	case !t.limitsOn():
+	case unusable:
+		t.route.Backend.RateLimit = &model.RateLimit{Deny: true}
+	default:
+		l := t.limits
+		t.route.Backend.RateLimit = &l
+	}
+}
