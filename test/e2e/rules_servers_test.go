@@ -16,6 +16,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"router/test/certs"
 	"router/test/pods"
 )
 
@@ -244,6 +245,41 @@ func oneAtATime(t *testing.T, p *plane, url string) {
 	if took := time.Since(started); took < 2*held {
 		t.Errorf("two requests of %v take %v, on one connection", held, took)
 	}
+}
+
+func verifiedObjects(p *plane) {
+	other := authority(p.t)
+	service := func(name, certified string, ca *certs.Authority) {
+		p.add(runApp(p.t, name, 1, serverTLS(p.t, ca, certified)).manifest(""))
+		p.route("default-ca-"+name, p.terminated(routev1.TLSTerminationReencrypt), to(name), func(r *routev1.Route) { r.Spec.TLS.DestinationCACertificate = "" })
+		p.route("own-ca-"+name, p.terminated(routev1.TLSTerminationReencrypt), to(name))
+	}
+	service("verified", "verified.default.svc", p.ca)
+	service("misnamed", "other.default.svc", p.ca)
+	service("strange", "strange.default.svc", other)
+	service("strange-too", "strange-too.default.svc", other)
+	// Of several services, each has its own name.
+	p.route("default-ca-both", p.terminated(routev1.TLSTerminationReencrypt), to("verified"), also("misnamed", 1), annotated(haproxyAnnotation+"disable_cookies", "true"),
+		func(r *routev1.Route) { r.Spec.TLS.DestinationCACertificate = "" })
+}
+
+// testVerified: the router's CA is that of services, which are known by their
+// names; a route's own CA vouches for whatever it signs.
+func testVerified(t *testing.T, p *plane) {
+	for name, want := range map[string]int{
+		"default-ca-verified": 200, "default-ca-misnamed": 503, "default-ca-strange": 503,
+		"own-ca-verified": 200, "own-ca-misnamed": 200, "own-ca-strange": 503, "own-ca-strange-too": 503,
+	} {
+		p.wantStatus(t, somebody, "https://"+name+".test/", want)
+	}
+	eventually(t, "only pods that are verified answer", func() error {
+		for range 6 {
+			if a, err := p.once(somebody, "https://default-ca-both.test/"); err != nil || a.echo.Pod != "verified-1" {
+				return fmt.Errorf("%v, %w", a.Response, err)
+			}
+		}
+		return nil
+	})
 }
 
 // checked are the services of testChecks by what is asked for: the interval,

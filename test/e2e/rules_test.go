@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,7 @@ func rules() []rule {
 		{"Strict-Transport-Security", hstsObjects, testHSTS},
 		{"coalesced connections", coalescingObjects, testCoalescing},
 		{"header case", caseObjects, testCase},
+		{"verified pods", verifiedObjects, testVerified},
 		{"cookies", cookieObjects, testCookies},
 		{"balance", balanceObjects, testBalance},
 		{"connections to a pod", podLimitObjects, testPodLimit},
@@ -107,8 +110,13 @@ func (p *plane) add(docs ...string) { p.docs = append(p.docs, docs...) }
 func (p *plane) start(haproxy string, args ...string) {
 	p.t.Helper()
 	p.objects.write("objects.yaml", p.docs...)
+	serviceCA := filepath.Join(p.t.TempDir(), "service-ca.pem")
+	if err := os.WriteFile(serviceCA, []byte(p.ca.PEM), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
 	p.router = start(p.t, haproxy, append([]string{
 		"--manifests", p.objects.dir, "--use-proxy-protocol", "--allow-wildcard-routes", "--http-header-name-case-adjustments", "X-CASE-Test",
+		"--default-destination-ca-path", serviceCA,
 	}, args...)...)
 	if strings.Contains(p.log.String(), "line=") {
 		p.t.Fatalf("the test's own objects are wrong:\n%s", p.log)

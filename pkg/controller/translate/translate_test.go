@@ -173,6 +173,33 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+func TestServersOfReencryptRoutesAreVerified(t *testing.T) {
+	for _, tt := range []struct {
+		name, own, router string
+		ca, file, host    string
+		problem           bool
+	}{
+		{"by the route's own CA", "CA", "/service-ca.pem", "CA", "", "", false},
+		{"by the router's CA, and by name", "", "/service-ca.pem", "", "/service-ca.pem", "s.ns.svc", false},
+		{"not at all, which is told", "", "", "", "", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
+			r.Spec.To.Name = "s"
+			r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationReencrypt}
+			o := testOptions
+			o.DefaultDestinationCA = tt.router
+			got, problems := o.Route(Input{Route: r, DestinationCA: tt.own, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p"))}}}})
+			if tls := got.Backend.TLS; tls.CA != tt.ca || tls.CAFile != tt.file || got.Backend.Servers[0].VerifyHost != tt.host {
+				t.Errorf("TLS is %+v, host %q", tls, got.Backend.Servers[0].VerifyHost)
+			}
+			if told := len(problems) == 1 && strings.Contains(problems[0].Message, "not verified"); told != tt.problem {
+				t.Errorf("problems are %+v", problems)
+			}
+		})
+	}
+}
+
 func TestTheDocumentIsFresh(t *testing.T) {
 	have, err := os.ReadFile("../../../docs/annotations.md")
 	if err != nil {
