@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.Name(), func(t *testing.T) {
+			t.Parallel()
 			dir := filepath.Join(goldenDir, c.Name())
 			in, err := os.ReadFile(filepath.Join(dir, "in.yaml"))
 			if err != nil {

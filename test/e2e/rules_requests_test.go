@@ -209,6 +209,7 @@ func wildcardObjects(p *plane) {
 	exact := app{name: "exact", addr: runApp(p.t, "exact", 1, serverTLS(p.t, p.ca, "exact.test")).addr}
 	bare := app{name: "bare", addr: runApp(p.t, "exact", 1, nil).addr}
 	p.add(exact.manifest(""), bare.manifest(""))
+	p.route("wild-redirect", wild, onHost("any.wild-redirect.test"), p.terminated(routev1.TLSTerminationEdge), insecure(routev1.InsecureEdgeTerminationPolicyRedirect))
 	for outer, at := range terminations() {
 		p.route("wild-"+outer, wild, onHost("any.wild-"+outer+".test"), p.terminated(at))
 		for inner, at := range terminations() {
@@ -236,6 +237,9 @@ func testWildcards(t *testing.T, p *plane) {
 				t.Errorf("%s is served by %q, %v", url, a.echo.Pod, err)
 			}
 		}
+	}
+	if a, err := p.once(somebody, "http://x.wild-redirect.test/a?b"); err != nil || a.Header.Get("Location") != "https://x.wild-redirect.test/a?b" {
+		t.Errorf("redirect: %v, %v", a.Response, err)
 	}
 	// Who looks like one label is not one.
 	p.wantStatus(t, somebody, "http://a_b.wild-http.test/", http.StatusOK)

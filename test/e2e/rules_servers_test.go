@@ -3,6 +3,8 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"math"
 	"net"
@@ -32,14 +34,18 @@ func also(service string, w int32) func(*routev1.Route) {
 }
 
 // crowds makes services with many endpoints, which tell their address in
-// X-Pod. All of them are one listener: each 127.x.y.z is this machine.
-func crowds(t *testing.T) func(name string, n int) string {
+// X-Pod. All of them are one listener, with TLS if there is a config: each
+// 127.x.y.z is this machine.
+func crowds(t *testing.T, config *tls.Config) func(name string, n int) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		host, _, _ := net.SplitHostPort(local.String())
 		w.Header().Set("X-Pod", host)
@@ -86,8 +92,22 @@ func (p *plane) counts(t *testing.T, url string, n int) map[string]int {
 	return count
 }
 
+// connections asks n times, each time on a new connection.
+func (p *plane) connections(t *testing.T, url string, n int) map[string]int {
+	t.Helper()
+	count := map[string]int{}
+	for range n {
+		a, err := p.once(somebody, url)
+		if err != nil || a.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", url, a.Response, err)
+		}
+		count[a.Header.Get("X-Pod")]++
+	}
+	return count
+}
+
 func balanceObjects(p *plane) {
-	p.add(crowds(p.t)("crowd", 8))
+	p.add(crowds(p.t, nil)("crowd", 8))
 	for _, b := range []string{"roundrobin", "leastconn", "source", "random"} {
 		p.route("balance-"+b, to("crowd"), annotated(haproxyAnnotation+"balance", b), annotated(haproxyAnnotation+"disable_cookies", "true"))
 		p.route("balance-tcp-"+b, p.terminated(routev1.TLSTerminationPassthrough), annotated(haproxyAnnotation+"balance", b))
@@ -140,23 +160,33 @@ func testBalance(t *testing.T, p *plane) {
 }
 
 // shares are weights of services and how many endpoints they have.
-var shares = []struct{ weights, endpoints []int }{
-	{[]int{1, 1}, []int{1, 1}},
-	{[]int{1, 99}, []int{1, 1}},
-	{[]int{1, 99}, []int{100, 1}},
-	{[]int{20, 80}, []int{100, 7}},
-	{[]int{50, 50}, []int{100, 33}},
-	{[]int{256, 1}, []int{1, 100}},
-	{[]int{10, 20, 70}, []int{3, 50, 11}},
-	{[]int{100, 0}, []int{2, 2}},
-	{[]int{30, 70, 100}, []int{1, 1, 0}},
+var shares = []struct {
+	at                 routev1.TLSTerminationType
+	weights, endpoints []int
+}{
+	{"", []int{1, 1}, []int{1, 1}},
+	{"", []int{1, 99}, []int{1, 1}},
+	{"", []int{1, 99}, []int{100, 1}},
+	{"", []int{20, 80}, []int{100, 7}},
+	{"", []int{50, 50}, []int{100, 33}},
+	{"", []int{256, 1}, []int{1, 100}},
+	{"", []int{10, 20, 70}, []int{3, 50, 11}},
+	{"", []int{100, 0}, []int{2, 2}},
+	{"", []int{30, 70, 100}, []int{1, 1, 0}},
+	{routev1.TLSTerminationPassthrough, []int{20, 80}, []int{3, 2}},
+	{routev1.TLSTerminationPassthrough, []int{10, 0, 30}, []int{1, 1, 40}},
 }
 
 func shareObjects(p *plane) {
-	crowd := crowds(p.t)
+	plain, secure := crowds(p.t, nil), crowds(p.t, serverTLS(p.t, p.ca, "share"))
 	for i, s := range shares {
-		name := fmt.Sprintf("share-%d", i)
-		changes := []func(*routev1.Route){annotated(haproxyAnnotation+"disable_cookies", "true")}
+		name, crowd := fmt.Sprintf("share-%d", i), plain
+		changes := []func(*routev1.Route){p.terminated(s.at)}
+		if s.at == "" {
+			changes = append(changes, annotated(haproxyAnnotation+"disable_cookies", "true"))
+		} else {
+			crowd = secure
+		}
 		for j := range s.weights {
 			service := fmt.Sprintf("%s-%d", name, j)
 			p.add(crowd(service, s.endpoints[j]))
@@ -174,10 +204,16 @@ func shareObjects(p *plane) {
 // hundred. A round of all servers at their weights is part of the count, so
 // that it is long enough.
 func testShares(t *testing.T, p *plane) {
-	second := 0
+	second := map[routev1.TLSTerminationType]int{}
 	for i, s := range shares {
-		const n = 1200
-		count := p.counts(t, fmt.Sprintf("http://share-%d.test/", i), n)
+		n := 1200
+		var count map[string]int
+		if s.at == "" {
+			count = p.counts(t, fmt.Sprintf("http://share-%d.test/", i), n)
+		} else {
+			n = 160
+			count = p.connections(t, fmt.Sprintf("https://share-%d.test/", i), n)
+		}
 		total := 0.0
 		for j, w := range s.weights {
 			if s.endpoints[j] > 0 {
@@ -185,10 +221,10 @@ func testShares(t *testing.T, p *plane) {
 			}
 		}
 		for j, w := range s.weights {
-			second++
+			second[s.at]++
 			got := 0
 			for pod, c := range count {
-				if strings.HasPrefix(pod, fmt.Sprintf("127.%d.", second)) {
+				if strings.HasPrefix(pod, fmt.Sprintf("127.%d.", second[s.at])) {
 					got += c
 				}
 			}
@@ -196,8 +232,8 @@ func testShares(t *testing.T, p *plane) {
 			if s.endpoints[j] == 0 {
 				want = 0
 			}
-			if share := float64(got) / n; math.Abs(share-want) > 0.01 || w == 0 && got > 0 {
-				t.Errorf("weights %v, endpoints %v: service %d gets %.4f, want %.4f", s.weights, s.endpoints, j, share, want)
+			if share := float64(got) / float64(n); math.Abs(share-want) > 0.01 || w == 0 && got > 0 {
+				t.Errorf("%q, weights %v, endpoints %v: service %d gets %.4f, want %.4f", s.at, s.weights, s.endpoints, j, share, want)
 			}
 		}
 	}
@@ -270,7 +306,11 @@ func testVerified(t *testing.T, p *plane) {
 		"default-ca-verified": 200, "default-ca-misnamed": 503, "default-ca-strange": 503,
 		"own-ca-verified": 200, "own-ca-misnamed": 200, "own-ca-strange": 503, "own-ca-strange-too": 503,
 	} {
-		p.wantStatus(t, somebody, "https://"+name+".test/", want)
+		// HAProxy tries a pod for three seconds before it gives up.
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p.wantStatus(t, somebody, "https://"+name+".test/", want)
+		})
 	}
 	eventually(t, "only pods that are verified answer", func() error {
 		for range 6 {
