@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,35 +21,34 @@ func timeoutObjects(p *plane) {
 }
 
 func testTimeouts(t *testing.T, p *plane) {
+	var wait sync.WaitGroup
 	for name := range terminations() {
 		url := func(kind string) string { return scheme(name) + kind + "-" + name + ".test/" }
-		t.Run("silent pod, "+name, func(t *testing.T) {
-			t.Parallel()
-			// A passthrough connection that is silent is closed; elsewhere the
-			// router says what has happened.
-			want := http.StatusGatewayTimeout
-			if name == "passthrough" {
-				want = refused
-			}
-			p.wantStatus(t, somebody, url("timeout")+"slow?ms=5000", want)
-		})
-		t.Run("unusable, "+name, func(t *testing.T) {
-			t.Parallel()
-			p.wantStatus(t, somebody, url("no-timeout")+"slow?ms=400", http.StatusOK)
-		})
-		t.Run("tunnel, "+name, func(t *testing.T) {
-			t.Parallel()
-			c, _, err := websocket.Dial(t.Context(), url("tunnel")+"ws", &websocket.DialOptions{HTTPClient: p.http1(t, somebody)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			begin := time.Now()
-			if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) > 5*time.Second {
-				t.Errorf("idle, it is open after %v, %v", time.Since(begin), err)
-			}
-			_ = c.CloseNow()
-		})
+		// A passthrough connection that is silent is closed; elsewhere the
+		// router says what has happened.
+		want := http.StatusGatewayTimeout
+		if name == "passthrough" {
+			want = refused
+		}
+		wait.Go(func() { p.wantStatus(t, somebody, url("timeout")+"slow?ms=5000", want) })
+		wait.Go(func() { p.wantStatus(t, somebody, url("no-timeout")+"slow?ms=400", http.StatusOK) })
+		wait.Go(func() { idle(t, p, url("tunnel")) })
 	}
+	wait.Wait()
+}
+
+// idle has a tunnel with a time-out of 300 ms in which nothing happens.
+func idle(t *testing.T, p *plane, url string) {
+	c, _, err := websocket.Dial(t.Context(), url+"ws", &websocket.DialOptions{HTTPClient: p.http1(t, somebody)})
+	if err != nil {
+		t.Errorf("%s: %v", url, err)
+		return
+	}
+	begin := time.Now()
+	if _, _, err := c.Read(t.Context()); err == nil || time.Since(begin) > 5*time.Second {
+		t.Errorf("%s: an idle tunnel is open after %v, %v", url, time.Since(begin), err)
+	}
+	_ = c.CloseNow()
 }
 
 func pathObjects(p *plane) {
