@@ -102,6 +102,10 @@ func testRateLimits(t *testing.T, p *plane) {
 				p.wantStatus(t, "192.0.2.1", url("rate-tcp"), want)
 			}
 			p.wantStatus(t, "192.0.2.2", url("rate-tcp"), http.StatusOK)
+			for range 4 {
+				p.wantStatus(t, "2001:db8::1", url("rate-tcp"), http.StatusOK)
+			}
+			p.wantStatus(t, "2001:db8::1", url("rate-tcp"), refused)
 			requests(t, p, url("rate-http"), name == "passthrough")
 		})
 	}
