@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,9 @@ func cookieObjects(p *plane) {
 	p.route("cookie-allow", allow...)
 	// Without a name: that of the reference router, a digest of " default:cookie-default".
 	p.route("cookie-default")
+	p.add(rawPod(p.t, "jar").manifest(""))
+	p.route("cookie-jar", to("jar"), annotated(routerAnnotation+"cookie_name", "c"))
+	p.route("cookie-jar-edge", to("jar"), annotated(routerAnnotation+"cookie_name", "c"), p.terminated(routev1.TLSTerminationEdge))
 }
 
 func annotations(pairs []string) []func(*routev1.Route) {
@@ -68,6 +72,62 @@ func testCookies(t *testing.T, p *plane) {
 	want("cookie-allow", "https://", "c=VALUE; path=/; HttpOnly")
 	want("cookie-allow", "http://", "c=VALUE; path=/; HttpOnly")
 	want("cookie-default", "http://", "35eacb98d1af3a9eaf411295cfd43d4a=VALUE; path=/; HttpOnly")
+}
+
+// testCookieHeader: the router takes its own cookie out of what pods get, and
+// leaves the others as they are.
+func testCookieHeader(t *testing.T, p *plane) {
+	long := strings.Repeat("x", 6000)
+	for _, host := range []string{"cookie-jar.test", "cookie-jar-edge.test"} {
+		url := "http://" + host + "/"
+		server := ""
+		if host == "cookie-jar-edge.test" {
+			url, server = "https://"+host+"/", host
+		}
+		first, err := p.once(somebody, url)
+		if err != nil || len(first.Cookies()) != 1 {
+			t.Fatalf("%v, %v", first.Response, err)
+		}
+		own := "c=" + first.Cookies()[0].Value
+		for _, tt := range []struct {
+			sent, got []string // Cookie lines
+			known     bool
+		}{
+			{[]string{own}, nil, true},
+			{[]string{"a=1; " + own + "; b=2"}, []string{"a=1; b=2"}, true},
+			{[]string{"a=1;" + own}, []string{"a=1"}, true},
+			{[]string{own + "; a=\"q\\1%[src]\"; b=1=2"}, []string{"a=\"q\\1%[src]\"; b=1=2"}, true},
+			{[]string{"a=1", own}, []string{"a=1"}, true},
+			{[]string{own, "a=1"}, []string{"a=1"}, true},
+			{[]string{"a=1", own, "b=2"}, []string{"a=1", "b=2"}, true},
+			{[]string{"a=" + long + "; " + own}, []string{"a=" + long}, true},
+			{[]string{"a=1", "b=2"}, []string{"a=1", "b=2"}, false},
+			{[]string{"x" + own}, []string{"x" + own}, false},
+			{[]string{"a=" + own}, []string{"a=" + own}, false},
+			{[]string{"C" + own[1:]}, []string{"C" + own[1:]}, false},
+			{[]string{"c=other; a=1"}, []string{"a=1"}, false},
+			{[]string{"c=; a=1"}, []string{"a=1"}, false},
+		} {
+			text := "GET / HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n"
+			for _, line := range tt.sent {
+				text += "Cookie: " + line + "\r\n"
+			}
+			a, err := p.raw(server, text+"\r\n")
+			if err != nil {
+				t.Errorf("%.80q: %v", tt.sent, err)
+				continue
+			}
+			var got []string
+			for line := range strings.Lines(a.body) {
+				if value, found := strings.CutPrefix(line, "cookie: "); found {
+					got = append(got, strings.TrimSpace(value))
+				}
+			}
+			if !slices.Equal(got, tt.got) || (len(a.Cookies()) == 0) != tt.known {
+				t.Errorf("%s: of %.80q the pod gets %.80q, want %.80q; sets %v", host, tt.sent, got, tt.got, a.Cookies())
+			}
+		}
+	}
 }
 
 // TestAffinity asks two routers that know nothing of each other, on different

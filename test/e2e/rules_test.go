@@ -54,6 +54,7 @@ func rules() []rule {
 		{"header case", caseObjects, testCase},
 		{"verified pods", verifiedObjects, testVerified},
 		{"cookies", cookieObjects, testCookies},
+		{"the cookie of the router among others", func(*plane) {}, testCookieHeader},
 		{"balance", balanceObjects, testBalance},
 		{"connections to a pod", podLimitObjects, testPodLimit},
 		{"health checks", checkObjects, testChecks},
