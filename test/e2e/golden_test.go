@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,15 +93,46 @@ func (r *router) files(t *testing.T, whole bool) map[string]string {
 			}
 		}
 	}
-	if !whole {
-		config := files["haproxy.config"]
-		files["haproxy.config"] = config[strings.Index(config, "\nbackend be_")+1:]
-		if i := strings.Index(config, "\nbackend openshift_default"); i >= 0 {
-			_, rest, _ := strings.Cut(config[i+1:], "\nbackend ")
-			files["haproxy.config"] = "backend " + rest
+	files["haproxy.config"] = ofRoutes(files["haproxy.config"], whole)
+	return files
+}
+
+// sectionStart is the first line of a section: its kind and name.
+var sectionStart = regexp.MustCompile(`(?m)^(\S+) (\S+).*\n`)
+
+// sharedSettings is the name of a section of defaults that routes with the
+// same settings share: that of their profile, and a digest.
+var sharedSettings = regexp.MustCompile(`^(route-.*)-[0-9a-f]{12}$`)
+
+// ofRoutes leaves out what is not about routes, unless the whole is wanted:
+// of shared settings, the lines of their profile. Spare backends say nothing.
+func ofRoutes(config string, whole bool) string {
+	var b strings.Builder
+	profiles := map[string]string{}
+	starts := sectionStart.FindAllStringSubmatchIndex(config, -1)
+	for i, at := range starts {
+		end := len(config)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		section, kind, name := config[at[0]:end], config[at[2]:at[3]], config[at[4]:at[5]]
+		shared := sharedSettings.FindStringSubmatch(name)
+		if kind == "defaults" && shared == nil {
+			profiles[name] = section
+		}
+		switch {
+		case strings.Contains(name, ":_spare:"):
+		case whole, kind == "backend" && strings.HasPrefix(name, "be_") && name != "be_sni":
+			b.WriteString(section)
+		case kind == "defaults" && shared != nil:
+			for line := range strings.Lines(section) {
+				if !strings.Contains(profiles[shared[1]], line) {
+					b.WriteString(line)
+				}
+			}
 		}
 	}
-	return files
+	return b.String()
 }
 
 func readGolden(t *testing.T, dir string) map[string]string {
