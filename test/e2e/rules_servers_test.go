@@ -206,7 +206,7 @@ func shareObjects(p *plane) {
 func testShares(t *testing.T, p *plane) {
 	second := map[routev1.TLSTerminationType]int{}
 	for i, s := range shares {
-		n := 1200
+		n := 600
 		var count map[string]int
 		if s.at == "" {
 			count = p.counts(t, fmt.Sprintf("http://share-%d.test/", i), n)

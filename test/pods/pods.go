@@ -99,7 +99,7 @@ func Serve(l net.Listener, pod string, config *tls.Config) *Server {
 		return s
 	}
 	s.http.Protocols.SetHTTP2(true)
-	s.http.TLSConfig = config
+	s.http.TLSConfig = config.Clone() // The server changes it.
 	go func() { _ = s.http.ServeTLS(l, "", "") }()
 	return s
 }
