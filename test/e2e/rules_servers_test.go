@@ -480,6 +480,11 @@ func testServices(t *testing.T, p *plane) {
 			t.Errorf("%s has the servers %v, problems %q", target, r.Servers, problems(name))
 		}
 	}
+	for _, name := range []string{"both", "replaced", "awake"} {
+		if r := routes[name]; len(r.Servers) != 1 {
+			t.Errorf("%s has the servers %v", name, r.Servers)
+		}
+	}
 	if r := routes["elsewhere"]; len(r.Servers) != 1 || r.Servers[0].Address != "nowhere.invalid:80" {
 		t.Errorf("an external name has the servers %v", r.Servers)
 	}
