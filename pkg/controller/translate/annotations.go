@@ -47,8 +47,8 @@ type annotation struct {
 	set func(t *translation, value string) error
 }
 
-// Annotations is the table of all annotations, by name.
-func Annotations() []annotation {
+// annotationTable is the table of all annotations, by name.
+func annotationTable() []annotation {
 	return []annotation{
 		{
 			Name: prefixHAProxy + "balance", HTTP: true, Passthrough: true,
@@ -104,7 +104,7 @@ func Annotations() []annotation {
 		{
 			Name: limits, HTTP: true, Passthrough: true, protects: true, limit: true,
 			Accepts: "`true` or `false`", Effect: "Switches the limits below on. If a limit cannot be read, all connections are refused.", Default: "`false`",
-			set: func(t *translation, v string) error { return setBool(new(bool), v) },
+			set: func(_ *translation, v string) error { return setBool(new(bool), v) },
 		},
 		limit("concurrent-tcp", "Open connections of one client.", true, func(l *model.RateLimit) *int { return &l.ConcurrentTCP }),
 		limit("rate-tcp", "New connections of one client in 3 s.", true, func(l *model.RateLimit) *int { return &l.RateTCP }),
@@ -242,7 +242,7 @@ func annotationField(name string) string { return "metadata.annotations[" + name
 func (t *translation) annotations() {
 	have := t.in.Route.Annotations
 	known := map[string]bool{}
-	table := Annotations()
+	table := annotationTable()
 	unusableLimit := false
 	for i := range table {
 		a := &table[i]

@@ -118,7 +118,7 @@ func TestEveryAnnotation(t *testing.T) {
 			t.Errorf("without annotations, a route with termination %q is\n%s\nwant\n%s", term, got, want)
 		}
 	}
-	for _, a := range Annotations() {
+	for _, a := range annotationTable() {
 		for _, name := range []string{a.Name, a.Alias} {
 			if name == "" {
 				continue
@@ -134,7 +134,7 @@ func TestEveryAnnotation(t *testing.T) {
 		}
 	}
 	for name := range annotationRows {
-		if !slices.ContainsFunc(Annotations(), func(a annotation) bool { return a.Name == name || a.Alias == name }) {
+		if !slices.ContainsFunc(annotationTable(), func(a annotation) bool { return a.Name == name || a.Alias == name }) {
 			t.Errorf("%s has rows, and is no annotation", name)
 		}
 	}
@@ -184,7 +184,7 @@ func TestTheReferencesAnnotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name := range strings.FieldsSeq(string(text)) {
-		inTable := slices.ContainsFunc(Annotations(), func(a annotation) bool { return a.Name == name || a.Alias == name })
+		inTable := slices.ContainsFunc(annotationTable(), func(a annotation) bool { return a.Name == name || a.Alias == name })
 		if !inTable && name != idledAnnotation {
 			t.Errorf("the reference's %s has no row", name)
 		}
@@ -261,7 +261,7 @@ func TestRewriteTargets(t *testing.T) {
 func FuzzAnnotations(f *testing.F) {
 	f.Add("10.0.0.1,x")
 	f.Fuzz(func(t *testing.T, value string) {
-		for _, a := range Annotations() {
+		for _, a := range annotationTable() {
 			translated(t, model.TerminationEdge, map[string]string{a.Name: value})
 		}
 	})

@@ -11,7 +11,7 @@ func Document() string {
 	b.WriteString("# Annotations of routes\n\nA value that cannot be used is reported in the route's status (condition `SettingsIgnored`)\n" +
 		"and in `/api/routes`; the default then counts. A value that was to protect the route and cannot\nbe used refuses the traffic instead. " +
 		"This page is made from `pkg/controller/translate` by `make generate`.\n\n| annotation | acts on | accepts | what it does | without it |\n|---|---|---|---|---|\n")
-	for _, a := range Annotations() {
+	for _, a := range annotationTable() {
 		name := "`" + a.Name + "`"
 		if a.Alias != "" {
 			name += ", formerly `" + a.Alias + "`"
