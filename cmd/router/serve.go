@@ -38,6 +38,7 @@ import (
 	"router/pkg/source/manifests"
 	"router/pkg/stats"
 	"router/pkg/template"
+	"router/pkg/tlsfiles"
 )
 
 // serve wires the rooms together and runs until ctx ends.
@@ -82,7 +83,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var server *stats.Server
-	plane, layout, err := newDataPlane(ctx, o, registry, logger, stdout, func(ctx context.Context) { server.Collector().BeforeReload(ctx) })
+	plane, files, layout, err := newDataPlane(ctx, o, registry, logger, stdout, func(ctx context.Context) { server.Collector().BeforeReload(ctx) })
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	}
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
+	if o.DefaultDestinationCAPath != "" {
+		settings.Translate.DefaultDestinationCA = layout.DestinationCA.String()
+	}
 	c := controller.New(settings)
 	reviewer, err := newReviewer(o)
 	if err != nil {
@@ -126,6 +130,10 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group.Go(func() error { return c.Run(running) })
 	group.Go(func() error { supervisor.Run(running); return nil })
 	group.Go(func() error { return server.Serve(running, listener) })
+	group.Go(func() error {
+		files.Watch(running, func(f model.TLSFiles) { c.SetFiles(running, f) })
+		return nil
+	})
 	if objects.writer != nil {
 		group.Go(func() error { objects.writer.Run(running); return nil })
 	}
@@ -220,34 +228,38 @@ func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
 // passwordLength is how many of its base-32 characters a made password has: 60 bits.
 const passwordLength = 12
 
-func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Registerer, logger *slog.Logger, stdout io.Writer, beforeReload func(context.Context)) (*haproxy.DataPlane, template.Layout, error) {
+func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Registerer, logger *slog.Logger, stdout io.Writer, beforeReload func(context.Context)) (*haproxy.DataPlane, *tlsfiles.Files, template.Layout, error) {
 	dir, err := filepath.Abs(o.WorkingDir)
 	if err != nil {
-		return nil, template.Layout{}, fmt.Errorf("--working-dir: %w", err)
+		return nil, nil, template.Layout{}, fmt.Errorf("--working-dir: %w", err)
 	}
 	layout, err := template.NewLayout(dir)
 	if err != nil {
-		return nil, layout, fmt.Errorf("--working-dir: %w", err)
+		return nil, nil, layout, fmt.Errorf("--working-dir: %w", err)
 	}
-	cert, made, err := defaultcert.Load(defaultcert.Options{
-		PEM: o.DefaultCertificate, Path: o.DefaultCertificatePath, Dir: o.DefaultCertificateDir,
-		SelfSigned: filepath.Join(dir, "router", "self-signed.pem"), Domain: o.RouterDomain, Now: time.Now(),
+	files, err := tlsfiles.Load(ctx, tlsfiles.Options{
+		Certificate: defaultcert.Options{
+			PEM: o.DefaultCertificate, Path: o.DefaultCertificatePath, Dir: o.DefaultCertificateDir,
+			SelfSigned: filepath.Join(dir, "router", "self-signed.pem"), Domain: o.RouterDomain, Now: time.Now(),
+		},
+		VerifyClients: o.Global.TLS.VerifiesClients(), ClientCAFile: o.ClientCAFile, ClientCRLFile: o.ClientCRLFile,
+		DestinationCAFile: o.DefaultDestinationCAPath, Logger: logger, Now: time.Now,
 	})
 	if err != nil {
-		return nil, layout, err
+		return nil, nil, layout, err
 	}
-	if made {
+	if files.SelfSigned() {
 		logger.Info("hosts without a certificate get a self-signed one; --default-cert gives another")
 	}
-	o.Global.TLS.DefaultCertificate = cert
+	o.Global.SetFiles(files.Current())
 	templates, err := template.New(conf.Files, o.Template, layout)
 	if err != nil {
-		return nil, layout, err
+		return nil, nil, layout, err
 	}
 	pages := map[int][]byte{}
 	for code, name := range map[int]string{503: "error-page-503.http", 404: "error-page-404.http"} {
 		if pages[code], err = fs.ReadFile(conf.Files, name); err != nil {
-			return nil, layout, fmt.Errorf("built-in error page: %w", err)
+			return nil, nil, layout, fmt.Errorf("built-in error page: %w", err)
 		}
 	}
 	plane, err := haproxy.New(ctx, haproxy.Options{
@@ -255,7 +267,7 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
 		Metrics: haproxy.NewMetrics(registry), Now: time.Now, BeforeReload: beforeReload,
 	})
-	return plane, layout, err
+	return plane, files, layout, err
 }
 
 // spares is how many backends are prepared, less than 0 for none.
@@ -365,7 +377,7 @@ func controllerOptions(o options.Options, selection source.Selection, queue *sou
 		},
 		Translate: translate.Options{
 			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,
-			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2, DefaultDestinationCA: o.DefaultDestinationCAPath,
+			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2,
 			WatchEndpoints: o.WatchEndpoints, IncludeUDP: o.IncludeUDP, CaseAdjust: len(o.Global.Headers.CaseAdjust) > 0,
 			LocalEndpoints: o.Manifests != "",
 		},

@@ -107,6 +107,9 @@ type Controller struct {
 	refused  map[model.RouteKey]string
 	// toldOf is what was last logged of a path of an Ingress.
 	toldOf map[model.RouteKey]string
+	// files are TLS files that the next turn hands to the data plane; nil if
+	// they have not changed.
+	files *model.TLSFiles
 }
 
 // served is what the controller remembers of a route.
@@ -167,7 +170,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		// Five things can happen: objects changed, a turn's hold-off ended,
 		// HAProxy ended or something of it is due, it is time to compare, or
-		// somebody asks.
+		// somebody asks (the watch of the TLS files, too).
 		var outcome haproxy.Outcome
 		var err error
 		select {
@@ -195,6 +198,10 @@ func (c *Controller) Run(ctx context.Context) error {
 			outcome, err = c.opts.DataPlane.Verify(ctx)
 		case request := <-c.requests:
 			request(ctx)
+			if c.files != nil && !holding {
+				holding = true
+				hold.Reset(holdOff)
+			}
 			continue
 		}
 		if ctx.Err() != nil {
@@ -338,7 +345,8 @@ func (c *Controller) selected(k model.RouteKey) *routev1.Route {
 
 // translate works the dirty routes out anew and returns what that changes.
 func (c *Controller) translate() model.Change {
-	var change model.Change
+	change := model.Change{Files: c.files}
+	c.files = nil
 	for _, k := range sortedKeys(c.dirty) {
 		r := c.selected(k)
 		verdict, known := c.index.Verdict(k)
@@ -458,6 +466,15 @@ func settingsIgnored(problems []model.Problem) []routev1.RouteIngressCondition {
 	return []routev1.RouteIngressCondition{{
 		Type: SettingsIgnored, Status: corev1.ConditionTrue, Reason: "InvalidSettings", Message: strings.Join(texts, "; "),
 	}}
+}
+
+// SetFiles hands TLS files that have changed to the data plane. It returns at
+// once when ctx ends.
+func (c *Controller) SetFiles(ctx context.Context, files model.TLSFiles) {
+	select {
+	case c.requests <- func(context.Context) { c.files = &files }:
+	case <-ctx.Done():
+	}
 }
 
 // Routes reports all routes, by namespace and name.

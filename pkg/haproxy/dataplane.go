@@ -126,19 +126,10 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
-	for _, passthrough := range []bool{false, true} {
-		frame, err := template.NewFrame(o.Global, o.Layout, passthrough)
-		if err != nil {
-			return nil, err
-		}
-		if d.frames[passthrough], err = o.Templates.Frame(frame); err != nil {
-			return nil, err
-		}
-		if d.desired.Profiles, err = o.Templates.Profiles(frame); err != nil {
-			return nil, err
-		}
+	if err := d.wantFiles(); err != nil {
+		return nil, err
 	}
-	d.desired.Frame = d.frames[false]
+	d.pending = newScope() // The first start writes and loads everything.
 	if err := d.disk.prepare(o.Layout); err != nil {
 		return nil, err
 	}
@@ -167,6 +158,12 @@ func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
 func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, error) {
 	rejected := map[model.RouteKey]string{}
 	dirty := map[template.HostKey]bool{}
+	if change.Files != nil {
+		d.opts.Global.SetFiles(*change.Files)
+		if err := d.wantFiles(); err != nil {
+			return Outcome{}, err
+		}
+	}
 	for _, key := range change.Delete {
 		delete(d.quarantined, key)
 		d.drop(key, dirty)
@@ -187,6 +184,51 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 	maps.Copy(rejected, outcome.Rejected)
 	outcome.Rejected = rejected
 	return outcome, err
+}
+
+// wantFiles takes the router's own TLS files, and the frames that name them,
+// into what is wanted.
+func (d *DataPlane) wantFiles() error {
+	g := d.opts.Global
+	for _, passthrough := range []bool{false, true} {
+		frame, err := template.NewFrame(g, d.files, passthrough)
+		if err != nil {
+			return err
+		}
+		if d.frames[passthrough], err = d.opts.Templates.Frame(frame); err != nil {
+			return err
+		}
+		if d.desired.Profiles, err = d.opts.Templates.Profiles(frame); err != nil {
+			return err
+		}
+	}
+	d.wantFrame()
+	cert := template.NewCertificate(d.files.DefaultCertificate.String(), g.TLS.DefaultCertificate)
+	d.desired.Certificates[cert.Path], d.pending.certs[cert.Path] = &cert, true
+	for _, f := range []struct {
+		path    template.Path
+		content string
+		files   map[string]string
+		pending map[string]bool
+	}{
+		{d.files.ClientCA, g.TLS.ClientTrust.CAs, d.desired.CAs, d.pending.cas},
+		{d.files.DestinationCA, g.DestinationCA, d.desired.CAs, d.pending.cas},
+		{d.files.ClientCRL, g.TLS.ClientTrust.CRLs, d.desired.CRLs, d.pending.crls},
+	} {
+		delete(f.files, f.path.String())
+		if f.content != "" {
+			f.files[f.path.String()] = f.content
+		}
+		f.pending[f.path.String()] = true
+	}
+	return nil
+}
+
+// wantFrame takes the frame that fits the routes into what is wanted.
+func (d *DataPlane) wantFrame() {
+	if frame := d.frames[d.passthrough > 0]; frame != d.desired.Frame {
+		d.desired.Frame, d.pending.frame = frame, true
+	}
 }
 
 // want takes a new or changed route into what is wanted.
@@ -274,6 +316,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 
 // rehost works the lookup entries of the dirty hosts out anew.
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
+	certs := map[string]bool{}
 	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
 		d.guarded = anyHost
 		for host := range d.hosts {
@@ -303,16 +346,17 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 			if d.desired.Hosts[c.Filter] == c.Path {
 				delete(d.desired.Hosts, c.Filter)
 			}
-			d.pending.hosts[c.Filter], d.pending.certs[c.Path] = true, true
+			d.pending.hosts[c.Filter], certs[c.Path] = true, true
 		}
 		if c := now.Crt; c != nil {
 			d.desired.Hosts[c.Filter] = c.Path
-			d.pending.hosts[c.Filter], d.pending.certs[c.Path] = true, true
+			d.pending.hosts[c.Filter], certs[c.Path] = true, true
 		}
 		d.passthrough += count(now.Passthrough) - count(old.Passthrough)
 	}
-	for path := range d.pending.certs {
+	for path := range certs {
 		delete(d.desired.Certificates, path)
+		d.pending.certs[path] = true
 	}
 	for host := range dirty {
 		if text, ok := d.hostTexts[host]; ok && text.Crt != nil {
@@ -320,9 +364,7 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 			d.desired.Certificates[text.Crt.Path] = &cert
 		}
 	}
-	if frame := d.frames[d.passthrough > 0]; frame != d.desired.Frame {
-		d.desired.Frame, d.pending.frame = frame, true
-	}
+	d.wantFrame()
 }
 
 // served are the routes of a host that are not only held.
@@ -519,6 +561,9 @@ func (d *DataPlane) loaded(ctx context.Context) error {
 	// first server comes.
 	unloaded := newScope()
 	for path := range d.applied.CAs {
+		if path == d.files.ClientCA.String() {
+			continue // The listeners name it.
+		}
 		if key, ok := d.opts.Templates.RouteOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
 			delete(d.applied.CAs, path)
 			unloaded.cas[path] = true

@@ -97,6 +97,7 @@ type scope struct {
 	certs    map[string]bool
 	hosts    map[string]bool
 	cas      map[string]bool
+	crls     map[string]bool
 	lists    map[string]bool
 }
 
@@ -105,12 +106,12 @@ type tableKey struct{ table, key string }
 func newScope() *scope {
 	return &scope{
 		backends: map[string]bool{}, entries: map[tableKey]bool{}, certs: map[string]bool{},
-		hosts: map[string]bool{}, cas: map[string]bool{}, lists: map[string]bool{},
+		hosts: map[string]bool{}, cas: map[string]bool{}, crls: map[string]bool{}, lists: map[string]bool{},
 	}
 }
 
 func (s *scope) empty() bool {
-	return !s.frame && len(s.backends)+len(s.entries)+len(s.certs)+len(s.hosts)+len(s.cas)+len(s.lists) == 0
+	return !s.frame && len(s.backends)+len(s.entries)+len(s.certs)+len(s.hosts)+len(s.cas)+len(s.crls)+len(s.lists) == 0
 }
 
 // everything is the scope of all that any of the states has.
@@ -122,6 +123,7 @@ func everything(states ...*State) *scope {
 		addKeys(s.certs, state.Certificates)
 		addKeys(s.hosts, state.Hosts)
 		addKeys(s.cas, state.CAs)
+		addKeys(s.crls, state.CRLs)
 		addKeys(s.lists, state.Lists)
 		for table, entries := range state.Tables {
 			for key := range entries {
@@ -155,6 +157,9 @@ func diff(applied, desired *State, in *scope, f Features, files template.Layout)
 	backends := slices.Sorted(maps.Keys(in.backends))
 	for _, path := range slices.Sorted(maps.Keys(in.cas)) {
 		d.ca(path)
+	}
+	for _, path := range slices.Sorted(maps.Keys(in.crls)) {
+		d.crl(path)
 	}
 	for _, path := range slices.Sorted(maps.Keys(in.lists)) {
 		d.list(path)

@@ -28,6 +28,22 @@ func (d *differ) ca(path string) {
 	d.send(Command{Kind: "commit ssl ca-file", Text: "commit ssl ca-file " + path, effect: func(s *State) { s.CAs[path] = want }})
 }
 
+// crl compares a file of revoked certificates. One that the process did not
+// load yet comes with the frame that names it.
+func (d *differ) crl(path string) {
+	have, exists := d.applied.CRLs[path]
+	want, wanted := d.desired.CRLs[path]
+	if !wanted || !exists || have == want {
+		return
+	}
+	if len(want) > maxPayload {
+		d.reload(ReasonPayloadTooLarge, path)
+		return
+	}
+	d.send(Command{Kind: "set ssl crl-file", Text: payload("set ssl crl-file "+path, compactPEM(want))})
+	d.send(Command{Kind: "commit ssl crl-file", Text: "commit ssl crl-file " + path, effect: func(s *State) { s.CRLs[path] = want }})
+}
+
 // list compares an allowlist. Its entries are replaced in one step, so that
 // no client is let in or kept out by a list that is half there.
 func (d *differ) list(path string) {

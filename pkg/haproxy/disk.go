@@ -71,10 +71,6 @@ func (d *disk) remove(path string) error {
 // writeFixed writes the files that do not depend on routes.
 func (d *DataPlane) writeFixed() error {
 	g := d.opts.Global
-	cert := template.NewCertificate(d.files.DefaultCertificate.String(), g.TLS.DefaultCertificate)
-	if err := d.disk.write(cert.Path, cert.PEM.Reveal(), privateFile); err != nil {
-		return err
-	}
 	for _, page := range []struct {
 		code   int
 		path   template.Path
@@ -181,6 +177,15 @@ func (d *DataPlane) persistFiles(in *scope) error {
 			err = errors.Join(err, d.disk.write(path, content, publicFile))
 		} else {
 			delete(s.CAs, path)
+			err = errors.Join(err, d.disk.remove(path))
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(in.crls)) {
+		if content, ok := d.desired.CRLs[path]; ok {
+			s.CRLs[path] = content
+			err = errors.Join(err, d.disk.write(path, content, publicFile))
+		} else {
+			delete(s.CRLs, path)
 			err = errors.Join(err, d.disk.remove(path))
 		}
 	}

@@ -39,7 +39,7 @@ func TestDriftIsRepaired(t *testing.T) {
 		server := backend + "/" + servers[0].Name
 		table := d.files.Maps.HTTPS.String()
 		key := slices.Sorted(maps.Keys(d.applied.Tables[table]))[0]
-		cert := slices.Sorted(maps.Keys(d.applied.Certificates))[0]
+		cert := d.applied.Hosts["h0.test"]
 		ca := slices.Sorted(maps.Keys(d.applied.CAs))[0]
 		list := slices.Sorted(maps.Keys(d.applied.Lists))[0]
 		other := w.certs[1].Chain + w.certs[1].Key.Reveal()

@@ -37,11 +37,10 @@ func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
 		case c.benign != "" && strings.Contains(strings.ToLower(refused.Answer), c.benign):
 		default:
 			failed = append(failed, err)
-			if verb, path, ok := strings.Cut(firstLine(c.Text), " ssl cert "); ok && verb != "del" {
-				_, _ = s.do(ctx, "abort ssl cert "+strings.TrimSuffix(path, " <<"))
-			}
-			if verb, path, ok := strings.Cut(firstLine(c.Text), " ssl ca-file "); ok && verb != "del" {
-				_, _ = s.do(ctx, "abort ssl ca-file "+strings.TrimSuffix(path, " <<"))
+			for _, kind := range []string{" ssl cert ", " ssl ca-file ", " ssl crl-file "} {
+				if verb, path, ok := strings.Cut(firstLine(c.Text), kind); ok && verb != "del" {
+					_, _ = s.do(ctx, "abort"+kind+strings.TrimSuffix(path, " <<"))
+				}
 			}
 			d.opts.Metrics.command(c.Kind, false)
 			if c.vital {

@@ -26,7 +26,9 @@ type State struct {
 	// Hosts are the lines of the crt-list: by host filter, the certificate's file.
 	Hosts map[string]string
 	// CAs are the destination CA files by path, Lists the allowlists.
-	CAs   map[string]string
+	CAs map[string]string
+	// CRLs are lists of revoked certificates by path.
+	CRLs  map[string]string
 	Lists map[string][]string
 	// Ready is what a running process has for backends that come; nil for states
 	// that do not run.
@@ -38,7 +40,7 @@ func newState(tables []template.Path) *State {
 	s := &State{
 		Backends: map[string]*Backend{}, Tables: map[string]map[string]string{},
 		Certificates: map[string]*template.Certificate{}, Hosts: map[string]string{},
-		CAs: map[string]string{}, Lists: map[string][]string{},
+		CAs: map[string]string{}, CRLs: map[string]string{}, Lists: map[string][]string{},
 	}
 	for _, t := range tables {
 		s.Tables[t.String()] = map[string]string{}
@@ -50,7 +52,7 @@ func newState(tables []template.Path) *State {
 func (s *State) clone() *State {
 	c := &State{
 		Frame: s.Frame, Profiles: s.Profiles, Backends: maps.Clone(s.Backends), Tables: make(map[string]map[string]string, len(s.Tables)),
-		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), Lists: maps.Clone(s.Lists), Ready: s.Ready,
+		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), CRLs: maps.Clone(s.CRLs), Lists: maps.Clone(s.Lists), Ready: s.Ready,
 	}
 	for name, entries := range s.Tables {
 		c.Tables[name] = maps.Clone(entries)

@@ -1,7 +1,8 @@
 package model
 
 // Change is what the controller asks the data plane to make true: routes to
-// add or replace, and routes that are no more. Keys appear once.
+// add or replace, and routes that are no more; keys appear once. And what the
+// router's own TLS files hold.
 type Change struct {
 	// Upsert holds new and changed routes.
 	Upsert []*Route
@@ -10,6 +11,8 @@ type Change struct {
 	// Hold holds routes that are not served, or not any longer, but keep their
 	// host: nobody gets it meanwhile, whoever asks for any host included.
 	Hold []Held
+	// Files replaces what was known of the TLS files; nil for no change.
+	Files *TLSFiles
 }
 
 // Held is a route that is not served and keeps its host.
@@ -21,4 +24,4 @@ type Held struct {
 }
 
 // IsEmpty reports whether there is nothing to do.
-func (c Change) IsEmpty() bool { return len(c.Upsert)+len(c.Delete)+len(c.Hold) == 0 }
+func (c Change) IsEmpty() bool { return len(c.Upsert)+len(c.Delete)+len(c.Hold) == 0 && c.Files == nil }

@@ -40,6 +40,15 @@ type Global struct {
 	// route matches.
 	ErrorPage503, ErrorPage404 string
 	NotFound404                bool
+
+	// DestinationCA is PEM: what re-encrypt servers are verified by where the
+	// route gives nothing; "" for none.
+	DestinationCA string
+}
+
+// SetFiles takes the contents of the TLS files over.
+func (g *Global) SetFiles(f TLSFiles) {
+	g.TLS.DefaultCertificate, g.TLS.ClientTrust, g.DestinationCA = f.DefaultCertificate, f.ClientTrust, f.DestinationCA
 }
 
 // IPMode says which address families are listened on.
@@ -78,15 +87,17 @@ type ListenTLS struct {
 	// StrictSNI refuses clients that name no known host.
 	StrictSNI bool
 	// ClientAuth is "", "none", "optional" or "required".
-	ClientAuth string
-	// ClientCAFile and ClientCRLFile are paths, "" for none.
-	ClientCAFile, ClientCRLFile string
+	ClientAuth  string
+	ClientTrust ClientTrust
 	// ClientDNFilter is a regular expression on the subject, "" for none.
 	ClientDNFilter string
 	// KeepClientHeaders leaves X-SSL-* headers of the client in place
 	// (ROUTER_MUTUAL_TLS_HEADER_FILTER=false).
 	KeepClientHeaders bool
 }
+
+// VerifiesClients reports whether clients' certificates are checked.
+func (t ListenTLS) VerifiesClients() bool { return t.ClientAuth != "" && t.ClientAuth != "none" }
 
 // Timeouts are the defaults that routes may change for themselves.
 type Timeouts struct {

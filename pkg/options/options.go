@@ -37,6 +37,7 @@ type Options struct {
 	DefaultCertificate                                             model.Secret
 	DefaultCertificatePath, DefaultCertificateDir                  string
 	DefaultDestinationCAPath                                       string
+	ClientCAFile, ClientCRLFile                                    string
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 	ReloadTimeout                                                  time.Duration
 

@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 
 func TestSettingsThatExcludeEachOther(t *testing.T) {
 	for _, args := range [][]string{
-		{"--namespace=a", "--namespace-labels=a=b"}, {"--override-hostname"}, {"--http-port=80", "--https-port=80"}, {"--name="}, {"--metrics-tls-cert-file=x"},
+		{"--namespace=a", "--namespace-labels=a=b"}, {"--override-hostname"}, {"--http-port=80", "--https-port=80"}, {"--name="}, {"--metrics-tls-cert-file=x"}, {"--mutual-tls-auth=optional"},
 	} {
 		if _, err := parse(t, nil, args...); err == nil || !strings.Contains(err.Error(), "--") {
 			t.Errorf("%v: the error is %v", args, err)

@@ -198,6 +198,7 @@ func (o *Options) check() error {
 	if o.Global.Listen.HTTPPort == o.Global.Listen.HTTPSPort {
 		add("--http-port and --https-port must differ")
 	}
+	problems = append(problems, o.checkClientAuth()...)
 	return errors.Join(problems...)
 }
 

@@ -92,8 +92,8 @@ func rowCases() []rowCase {
 		{"curves", "Global.TLS.Curves", "", "X25519:P-256", "X25519:P-256", all},
 		{"strict-sni", "Global.TLS.StrictSNI", "false", "t", "true", truth},
 		{"mutual-tls-auth", "Global.TLS.ClientAuth", "", "required", "required", no("maybe", "Required")},
-		{"mutual-tls-auth-ca", "Global.TLS.ClientCAFile", "", "f", "f", all},
-		{"mutual-tls-auth-crl", "Global.TLS.ClientCRLFile", "", "f", "f", all},
+		{"mutual-tls-auth-ca", "ClientCAFile", "", "f", "f", all},
+		{"mutual-tls-auth-crl", "ClientCRLFile", "", "f", "f", all},
 		{"mutual-tls-auth-filter", "Global.TLS.ClientDNFilter", "", "CN=a", "CN=a", all},
 		{"mutual-tls-header-filter", "Global.TLS.KeepClientHeaders", "false", "false", "true", truth},
 

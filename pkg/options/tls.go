@@ -63,8 +63,8 @@ func tlsRows() []Row {
 		text("curves", "ROUTER_CURVES", "", "Key-exchange groups.", func(o *Options) *string { return &o.Global.TLS.Curves }),
 		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that name no host with a certificate.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
 		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required").strict(),
-		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.Global.TLS.ClientCAFile }),
-		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.Global.TLS.ClientCRLFile }),
+		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.ClientCAFile }),
+		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.ClientCRLFile }),
 		text("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "", "Regular expression that the subject of a client's certificate must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }),
 		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove X-SSL-* headers that clients send.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
 	}

@@ -54,8 +54,9 @@ type FrameTLS struct {
 	StrictSNI                     bool
 	ClientAuth                    *Arg
 	VerifiesClients               bool
-	ClientCAFile, ClientCRLFile   *Path
-	ClientDNFilter                *Arg
+	// VerifiesRevocation is whether there are lists of revoked certificates.
+	VerifiesRevocation bool
+	ClientDNFilter     *Arg
 }
 
 // FrameTimeouts are the default time-outs.
@@ -152,10 +153,10 @@ func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
 			MinVersion: b.arg("minimum TLS version", g.TLS.MinVersion), MaxVersion: b.optional("maximum TLS version", g.TLS.MaxVersion),
 			Ciphers: b.optional("ciphers", g.TLS.Ciphers), CipherSuites: b.optional("cipher suites", g.TLS.CipherSuites), Curves: b.optional("curves", g.TLS.Curves),
 			DHParam: g.TLS.DHParam, StrictSNI: g.TLS.StrictSNI,
-			ClientAuth:      b.optional("client authentication", g.TLS.ClientAuth),
-			VerifiesClients: g.TLS.ClientAuth != "" && g.TLS.ClientAuth != "none",
-			ClientCAFile:    b.path("client CA", g.TLS.ClientCAFile), ClientCRLFile: b.path("client CRL", g.TLS.ClientCRLFile),
-			ClientDNFilter: b.optional("client DN filter", g.TLS.ClientDNFilter),
+			ClientAuth:         b.optional("client authentication", g.TLS.ClientAuth),
+			VerifiesClients:    g.TLS.VerifiesClients(),
+			VerifiesRevocation: g.TLS.ClientTrust.CRLs != "",
+			ClientDNFilter:     b.optional("client DN filter", g.TLS.ClientDNFilter),
 		},
 		RequestHeaders: b.headers(g.Headers.Request), ResponseHeaders: b.headers(g.Headers.Response),
 		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),

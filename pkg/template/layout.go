@@ -18,7 +18,10 @@ type Layout struct {
 	// SNISocket is the way from public_ssl to fe_sni.
 	RuntimeSocket, MasterSocket, StatsSocket, SNISocket Path
 	DefaultCertificate, CrtList                         Path
-	ErrorPage503, ErrorPage404                          Path
+	// ClientCA and ClientCRL are what clients' certificates are checked
+	// against, DestinationCA servers' where a route has no CA of its own.
+	ClientCA, ClientCRL, DestinationCA Path
+	ErrorPage503, ErrorPage404         Path
 	// Certificates, CAs and Lists are directories with files per route.
 	Certificates, CAs, Lists Path
 	// Maps are the lookup tables.
@@ -56,6 +59,9 @@ func NewLayout(dir string) (Layout, error) {
 		StatsSocket:        at("run", "stats.sock"),
 		SNISocket:          at("run", "sni.sock"),
 		DefaultCertificate: at("router", "certs", "default.pem"),
+		ClientCA:           at("router", "client-ca.pem"),
+		ClientCRL:          at("router", "client-crl.pem"),
+		DestinationCA:      at("router", "destination-ca.pem"),
 		CrtList:            at("conf", "certs.list"),
 		ErrorPage503:       at("conf", "error-page-503.http"),
 		ErrorPage404:       at("conf", "error-page-404.http"),

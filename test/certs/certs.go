@@ -28,13 +28,14 @@ type Authority struct {
 // Pair is a certificate and its key, in PEM form.
 type Pair struct{ Cert, Key string }
 
-// NewAuthority makes an authority with a random key.
-func NewAuthority(name string) (*Authority, error) {
+// NewAuthority makes an authority with a random key. Its certificate says that
+// its list of revoked certificates is at the points, if any.
+func NewAuthority(name string, points ...string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return newAuthority(name, key)
+	return newAuthority(name, key, points...)
 }
 
 // SampleAuthority makes an authority whose key follows from its name, so that
@@ -54,10 +55,11 @@ var (
 	notAfter  = time.Date(2070, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-func newAuthority(name string, key *ecdsa.PrivateKey) (*Authority, error) {
+func newAuthority(name string, key *ecdsa.PrivateKey, points ...string) (*Authority, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: notBefore, NotAfter: notAfter,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
+		CRLDistributionPoints: points,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -96,6 +98,23 @@ func (a *Authority) IssueFor(addresses []net.IP, names ...string) (Pair, error) 
 		return Pair{}, err
 	}
 	return Pair{Cert: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", keyDER)}, nil
+}
+
+// CRL is the authority's list of revoked certificates, in PEM form.
+func (a *Authority) CRL(nextUpdate time.Time, revoked ...Pair) (string, error) {
+	list := &x509.RevocationList{Number: big.NewInt(time.Now().UnixNano()), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: nextUpdate}
+	for _, p := range revoked {
+		pair, err := p.TLS()
+		if err != nil {
+			return "", err
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: pair.Leaf.SerialNumber, RevocationTime: list.ThisUpdate})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, a.cert, a.key)
+	if err != nil {
+		return "", err
+	}
+	return encode("X509 CRL", der), nil
 }
 
 // TLS is the pair for a server.

@@ -1,0 +1,266 @@
+// Package tlsfiles reads the router's own TLS files: the default certificate,
+// the authorities of clients' certificates with their lists of revoked ones,
+// and the default authority of servers. It reads them again while the router
+// runs, and downloads the lists that authorities name.
+package tlsfiles
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"router/pkg/defaultcert"
+	"router/pkg/model"
+)
+
+// Options say where the files are.
+type Options struct {
+	// Certificate is where the default certificate is.
+	Certificate defaultcert.Options
+	// VerifyClients is whether clients' certificates are checked; the client
+	// files are read only then.
+	VerifyClients bool
+	// ClientCAFile is required where clients are verified. ClientCRLFile, if
+	// not "", takes the place of the lists that the authorities name.
+	ClientCAFile, ClientCRLFile string
+	// DestinationCAFile is "" for none.
+	DestinationCAFile string
+	Logger            *slog.Logger
+	// Now tells the time.
+	Now func() time.Time
+	// Client downloads; nil for one without a proxy of its own.
+	Client *http.Client
+}
+
+// Interval is the time between looks at the files. They are small and looked
+// at by content, so that every way of replacing them is seen, on every kind
+// of volume.
+const Interval = time.Second
+
+// Files are the files as they were read last.
+type Files struct {
+	opts    Options
+	current model.TLSFiles
+	// generated is whether the default certificate was made here.
+	generated bool
+	lists     *lists
+	// troubles are the last errors by file, so that each is told once.
+	troubles map[string]string
+}
+
+// Load reads all files and downloads the lists of revoked certificates, for a
+// few seconds at most. Errors name the flag that names the file. A list that
+// could not be downloaded is no error: clients are refused until it is there.
+func Load(ctx context.Context, o Options) (*Files, error) {
+	if o.Client == nil {
+		o.Client = &http.Client{}
+	}
+	f := &Files{opts: o, lists: newLists(o), troubles: map[string]string{}}
+	var err error
+	if f.current.DefaultCertificate, f.generated, err = defaultcert.Load(o.Certificate); err != nil {
+		return nil, err
+	}
+	if f.current.DestinationCA, err = readDestinationCA(o); err != nil {
+		return nil, err
+	}
+	if !o.VerifyClients {
+		return f, nil
+	}
+	cas, certs, err := readClientCA(o)
+	if err != nil {
+		return nil, err
+	}
+	f.current.ClientTrust.CAs = cas
+	if o.ClientCRLFile != "" {
+		f.current.ClientTrust.CRLs, err = f.readCRLs()
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, firstDownload)
+		defer cancel()
+		f.current.ClientTrust.CRLs, err = f.lists.of(ctx, certs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.tellUncovered(certs, f.current.ClientTrust.CRLs)
+	return f, nil
+}
+
+// Current is what was read last.
+func (f *Files) Current() model.TLSFiles { return f.current }
+
+// SelfSigned reports whether the default certificate was made by the router.
+func (f *Files) SelfSigned() bool { return f.generated }
+
+// Watch reads the files again, and calls changed with all of them when one is
+// different, until ctx ends. A file that cannot be used leaves what was read
+// before in place, with a message.
+func (f *Files) Watch(ctx context.Context, changed func(model.TLSFiles)) {
+	ticker := time.NewTicker(Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if now := f.read(ctx); now != f.current {
+			f.current = now
+			f.opts.Logger.Info("the router's TLS files have changed")
+			changed(now)
+		}
+	}
+}
+
+// read is the files as they are now; one that cannot be used is as it was.
+func (f *Files) read(ctx context.Context) model.TLSFiles {
+	now := f.current
+	if !f.generated {
+		cert, _, err := defaultcert.Load(f.opts.Certificate)
+		if f.usable("default certificate", err) {
+			now.DefaultCertificate = cert
+		}
+	}
+	if ca, err := readDestinationCA(f.opts); f.usable("destination CA", err) {
+		now.DestinationCA = ca
+	}
+	if !f.opts.VerifyClients {
+		return now
+	}
+	cas, certs, err := readClientCA(f.opts)
+	if !f.usable("client CA", err) {
+		cas, certs = now.ClientTrust.CAs, parseCertificates(now.ClientTrust.CAs)
+	}
+	now.ClientTrust.CAs = cas
+	var crls string
+	if f.opts.ClientCRLFile != "" {
+		crls, err = f.readCRLs()
+	} else {
+		crls, err = f.lists.of(ctx, certs)
+	}
+	if f.usable("client CRL", err) {
+		now.ClientTrust.CRLs = crls
+	}
+	f.tellUncovered(certs, now.ClientTrust.CRLs)
+	return now
+}
+
+// usable tells of an error, once.
+func (f *Files) usable(what string, err error) bool {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && f.troubles[what] != text {
+		f.opts.Logger.Error("a TLS file cannot be used as it is", "file", what, "error", err)
+	}
+	f.troubles[what] = text
+	return err == nil
+}
+
+// tellUncovered tells of authorities without a list: where there are lists at
+// all, their clients are refused.
+func (f *Files) tellUncovered(authorities []*x509.Certificate, text string) {
+	if text == "" {
+		return
+	}
+	crls, _ := parseCRLs([]byte(text)) // It was made by encodeCRLs.
+	for _, ca := range authorities {
+		var err error
+		if !slices.ContainsFunc(crls, func(crl *x509.RevocationList) bool { return bytes.Equal(crl.RawIssuer, ca.RawSubject) }) {
+			err = errors.New("there are lists of revoked certificates, but none of this authority; its clients are refused")
+		}
+		f.usable("client CA "+ca.Subject.String(), err)
+	}
+}
+
+func readDestinationCA(o Options) (string, error) {
+	const flag = "--default-destination-ca-path (DEFAULT_DESTINATION_CA_PATH)"
+	if o.DestinationCAFile == "" {
+		return "", nil
+	}
+	text, _, err := readAuthorities(o.DestinationCAFile)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", flag, err)
+	}
+	return text, nil
+}
+
+func readClientCA(o Options) (string, []*x509.Certificate, error) {
+	const flag = "--mutual-tls-auth-ca (ROUTER_MUTUAL_TLS_AUTH_CA)"
+	text, certs, err := readAuthorities(o.ClientCAFile)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return text, certs, nil
+}
+
+// readAuthorities reads certificates of authorities, in PEM form; whatever
+// else is in the file is left out.
+func readAuthorities(path string) (string, []*x509.Certificate, error) {
+	content, err := os.ReadFile(path) // #nosec G304 -- the operator's choice
+	if err != nil {
+		return "", nil, err
+	}
+	var text bytes.Buffer
+	var certs []*x509.Certificate
+	for rest := content; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", nil, fmt.Errorf("certificate %d of %s: %w", len(certs)+1, path, err)
+		}
+		certs = append(certs, cert)
+		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // A buffer takes everything.
+	}
+	if len(certs) == 0 {
+		return "", nil, fmt.Errorf("there is no certificate in %s; it needs those of authorities in PEM form", path)
+	}
+	return text.String(), certs, nil
+}
+
+// parseCertificates parses what readAuthorities gave.
+func parseCertificates(text string) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return certs
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+}
+
+// readCRLs reads the operator's own file of lists.
+func (f *Files) readCRLs() (string, error) {
+	const flag = "--mutual-tls-auth-crl (ROUTER_MUTUAL_TLS_AUTH_CRL)"
+	content, err := os.ReadFile(f.opts.ClientCRLFile)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", flag, err)
+	}
+	crls, err := parseCRLs(content)
+	if err != nil {
+		return "", fmt.Errorf("%s: %s: %w", flag, f.opts.ClientCRLFile, err)
+	}
+	for _, crl := range crls {
+		if expired(crl, f.opts.Now()) {
+			f.usable("client CRL of "+crl.Issuer.String(), errors.New("it has expired; its authority's clients are refused"))
+		}
+	}
+	return encodeCRLs(crls), nil
+}

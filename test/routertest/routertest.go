@@ -1,0 +1,258 @@
+// Package routertest runs the router as its users do: the program, with flags
+// and an environment, seen through its ports, its output and its directory.
+package routertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait.
+const Patience = 30 * time.Second
+
+const poll = 20 * time.Millisecond
+
+// Build builds the program into dir, with the race detector.
+func Build(dir string) (string, error) {
+	path := filepath.Join(dir, "router")
+	if out, err := exec.Command("go", "build", "-race", "-o", path, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
+		return "", fmt.Errorf("building the router: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+// Log keeps what a program says.
+type Log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String is all of it.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Options are how a router is started.
+type Options struct {
+	// Program is what Build gave, HAProxy the binary under it.
+	Program, HAProxy string
+	Args, Env        []string
+	// Anywhere leaves the address to listen on to the arguments.
+	Anywhere bool
+	// Stdout takes the router's output; nil for Router.Stdout.
+	Stdout *os.File
+}
+
+// Router is a running router.
+type Router struct {
+	// HTTP, HTTPS and Stats are addresses on the loopback interface; Dir is
+	// the working directory.
+	HTTP, HTTPS, Stats, Dir string
+	// Stdout and Stderr are what it says.
+	Stdout, Stderr *Log
+
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// FreeAddress is an address on the loopback interface that nobody uses.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Port is the port of an address.
+func Port(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
+
+func prepare(t *testing.T, o Options) *Router {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rt") // Short, for the sockets in it.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	r := &Router{
+		t: t, HTTP: FreeAddress(t), HTTPS: FreeAddress(t), Stats: FreeAddress(t), Dir: dir,
+		Stdout: &Log{}, Stderr: &Log{}, done: make(chan struct{}),
+	}
+	args := []string{
+		"--haproxy", o.HAProxy, "--working-dir", dir, "--http-port", Port(r.HTTP), "--https-port", Port(r.HTTPS),
+		"--listen-addr", r.Stats, "--graceful-shutdown-delay", "0s", "--max-shutdown-timeout", "1", "--interval", "1s",
+	}
+	if !o.Anywhere {
+		args = append(args, "--bind-address", "127.0.0.1")
+	}
+	r.cmd = exec.Command(o.Program, append(args, o.Args...)...) //nolint:gosec // our own program
+	r.cmd.Env = append(append(os.Environ(), "STATS_PASSWORD=test-password", "ROUTER_MAX_CONNECTIONS=2000"), o.Env...)
+	r.cmd.Stdout, r.cmd.Stderr = r.Stdout, r.Stderr
+	if o.Stdout != nil {
+		r.cmd.Stdout = o.Stdout
+	}
+	return r
+}
+
+// Start runs the router until the end of the test, and waits until it is ready.
+func Start(t *testing.T, o Options) *Router {
+	t.Helper()
+	r := prepare(t, o)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(r.done)
+		_ = r.cmd.Wait()
+	}()
+	t.Cleanup(r.stop)
+	Eventually(t, "the router is ready", func() error {
+		select {
+		case <-r.done:
+			t.Fatalf("the router ended:\n%s", r.Stderr)
+		default:
+		}
+		return r.Ready()
+	})
+	return r
+}
+
+// Ready is an error unless the router says that it is ready.
+func (r *Router) Ready() error {
+	resp, err := http.Get("http://" + r.Stats + "/healthz/ready")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	return nil
+}
+
+// Refused runs a router that is to end with an error, and returns what it says.
+func Refused(t *testing.T, o Options) string {
+	t.Helper()
+	r := prepare(t, o)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(r.done)
+		_ = r.cmd.Wait()
+	}()
+	select {
+	case <-r.done:
+	case <-time.After(Patience):
+		r.stop()
+		t.Fatalf("the router goes on:\n%s", r.Stderr)
+	}
+	if r.cmd.ProcessState.ExitCode() == 0 {
+		t.Error("the router ended without an error")
+	}
+	return r.Stderr.String()
+}
+
+func (r *Router) stop() {
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.done:
+	case <-time.After(Patience):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		r.t.Error("the router does not end")
+	}
+	if r.t.Failed() {
+		r.t.Logf("the router says:\n%s", r.Stderr)
+	}
+	if strings.Contains(r.Stderr.String(), "DATA RACE") {
+		r.t.Error("there is a data race")
+	}
+}
+
+// Runtime sends a command to HAProxy's own socket.
+func (r *Router) Runtime(command string) string {
+	r.t.Helper()
+	conn, err := net.Dial("unix", filepath.Join(r.Dir, "run", "haproxy.sock"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(Patience))
+	if _, err := io.WriteString(conn, command+"\n"); err != nil {
+		r.t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// Info is a line of HAProxy's "show info".
+func (r *Router) Info(name string) string {
+	r.t.Helper()
+	for line := range strings.Lines(r.Runtime("show info")) {
+		if value, found := strings.CutPrefix(line, name+": "); found {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// Dial connects to the router's port for an address "host:80" or "host:443".
+func (r *Router) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	to := r.HTTP
+	if strings.HasSuffix(address, ":443") {
+		to = r.HTTPS
+	}
+	return (&net.Dialer{Timeout: Patience}).DialContext(ctx, network, to)
+}
+
+// Eventually tries until there is no error.
+func Eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s: not within %v: %v", what, Patience, err)
+		case <-ticker.C:
+		}
+	}
+}
