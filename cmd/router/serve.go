@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -256,17 +256,29 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	if err != nil {
 		return nil, nil, layout, err
 	}
-	pages := map[int][]byte{}
-	for code, name := range map[int]string{503: "error-page-503.http", 404: "error-page-404.http"} {
-		if pages[code], err = fs.ReadFile(conf.Files, name); err != nil {
-			return nil, nil, layout, fmt.Errorf("built-in error page: %w", err)
-		}
+	pages, err := errorPages(o.Global)
+	if err != nil {
+		return nil, nil, layout, err
+	}
+	if o.Global.Log.Address, err = logTarget(ctx, o.Global.Log.Address); err != nil {
+		return nil, nil, layout, err
 	}
 	plane, err := haproxy.New(ctx, haproxy.Options{
 		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
 		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,
 		Metrics: haproxy.NewMetrics(registry), Now: time.Now, BeforeReload: beforeReload,
 	})
+	var refused *haproxy.SettingsError
+	if errors.As(err, &refused) && len(refused.Complaints) > 0 {
+		var settings []error
+		for _, c := range refused.Complaints {
+			s := options.Refused(c.Line, c.Message)
+			if !slices.ContainsFunc(settings, func(o error) bool { return o.Error() == s.Error() }) {
+				settings = append(settings, s)
+			}
+		}
+		err = errors.Join(settings...)
+	}
 	return plane, files, layout, err
 }
 

@@ -46,19 +46,19 @@ func Load(o Options) (c model.Certificate, made bool, err error) {
 	switch {
 	case !o.PEM.IsEmpty():
 		c, err = parse(o.PEM.Reveal())
-		return c, false, wrap("--default-certificate", err)
+		return c, false, wrap("--default-certificate (DEFAULT_CERTIFICATE)", err)
 	case o.Path != "":
 		text, err := os.ReadFile(o.Path)
 		if err == nil {
 			c, err = parse(string(text))
 		}
-		return c, false, wrap("--default-certificate-path "+o.Path, err)
+		return c, false, wrap("--default-certificate-path (DEFAULT_CERTIFICATE_PATH) "+o.Path, err)
 	case o.Dir != "":
 		text, err := readDir(o.Dir)
 		if err == nil {
 			c, err = parse(text)
 		}
-		return c, false, wrap("--default-certificate-dir "+o.Dir, err)
+		return c, false, wrap("--default-certificate-dir (DEFAULT_CERTIFICATE_DIR) "+o.Dir, err)
 	}
 	c, err = selfSigned(o)
 	return c, true, wrap("self-signed certificate", err)

@@ -26,7 +26,7 @@ type Options struct {
 	// Templates render routes and the frame.
 	Templates *template.Templates
 	Global    model.Global
-	// ErrorPages are the built-in pages, by status code.
+	// ErrorPages are raw HTTP responses, by status code.
 	ErrorPages map[int][]byte
 	// ReloadInterval is the least time between the starts of two reloads.
 	ReloadInterval time.Duration
@@ -140,7 +140,13 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 	}
 	d.features = features
 	d.features.Spares = max(0, cmp.Or(o.Spares, sparesOf))
-	return d, d.writeFixed()
+	if err := d.writeFixed(); err != nil {
+		return nil, err
+	}
+	if err := d.checkSettings(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Features are what the HAProxy that is used can do.

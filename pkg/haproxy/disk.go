@@ -70,21 +70,8 @@ func (d *disk) remove(path string) error {
 
 // writeFixed writes the files that do not depend on routes.
 func (d *DataPlane) writeFixed() error {
-	g := d.opts.Global
-	for _, page := range []struct {
-		code   int
-		path   template.Path
-		custom string
-	}{{503, d.files.ErrorPage503, g.ErrorPage503}, {404, d.files.ErrorPage404, g.ErrorPage404}} {
-		content := d.opts.ErrorPages[page.code]
-		if page.custom != "" {
-			custom, err := os.ReadFile(page.custom)
-			if err != nil {
-				return fmt.Errorf("error page for %d: %w", page.code, err)
-			}
-			content = custom
-		}
-		if err := d.disk.write(page.path.String(), wireForm(content), publicFile); err != nil {
+	for code, path := range map[int]template.Path{503: d.files.ErrorPage503, 404: d.files.ErrorPage404} {
+		if err := d.disk.write(path.String(), wireForm(d.opts.ErrorPages[code]), publicFile); err != nil {
 			return err
 		}
 	}

@@ -105,6 +105,9 @@ type Timeouts struct {
 	HTTPRequest, HTTPKeepAlive, Tunnel            time.Duration
 }
 
+// LogStdout is the address of the router's own standard output.
+const LogStdout = "stdout"
+
 // Log says where and how requests are logged.
 type Log struct {
 	// Address is a syslog target, "stdout" for the router's own output, or

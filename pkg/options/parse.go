@@ -199,6 +199,7 @@ func (o *Options) check() error {
 		add("--http-port and --https-port must differ")
 	}
 	problems = append(problems, o.checkClientAuth()...)
+	problems = append(problems, o.checkGlobal()...)
 	return errors.Join(problems...)
 }
 

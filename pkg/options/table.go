@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"mime"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -250,13 +251,13 @@ func headerRows() []Row {
 		}).strict(),
 		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", headervalue.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }).strict(),
 		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", headervalue.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }).strict(),
-		text("unique-id-format", "ROUTER_UNIQUE_ID_FORMAT", "", "HAProxy log-format of a request's identifier; needs the header's name as well.", func(o *Options) *string { return &o.Global.Headers.UniqueIDFormat }),
-		text("unique-id-header-name", "ROUTER_UNIQUE_ID_HEADER_NAME", "", "Header that carries the identifier.", func(o *Options) *string { return &o.Global.Headers.UniqueIDHeader }),
-		text("syslog-address", "ROUTER_SYSLOG_ADDRESS", "", "Where the access log goes: a syslog address, or stdout for the router's own output.", func(o *Options) *string { return &o.Global.Log.Address }),
+		haproxyText("unique-id-format", "ROUTER_UNIQUE_ID_FORMAT", "a log-format of HAProxy", "A request's identifier, for the access log (%ID) and the header.", func(o *Options) *string { return &o.Global.Headers.UniqueIDFormat }).strict(),
+		uniqueIDHeader().strict(),
+		syslogAddress().strict(),
 		integer("log-max-length", "ROUTER_LOG_MAX_LENGTH", 1024, 80, 65535, "Longest line of the access log, in bytes.", func(o *Options) *int { return &o.Global.Log.MaxLength }),
-		text("log-facility", "ROUTER_LOG_FACILITY", "local1", "Syslog facility of the access log.", func(o *Options) *string { return &o.Global.Log.Facility }),
-		choice("log-level", "ROUTER_LOG_LEVEL", "warning", "Least syslog level of the access log.", func(o *Options) *string { return &o.Global.Log.Level }, "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"),
-		text("syslog-format", "ROUTER_SYSLOG_FORMAT", "", "HAProxy log-format of the access log.", func(o *Options) *string { return &o.Global.Log.Format }),
+		logFacility().strict(),
+		choice("log-level", "ROUTER_LOG_LEVEL", "warning", "Least syslog level of the access log.", func(o *Options) *string { return &o.Global.Log.Level }, "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug").strict(),
+		haproxyText("syslog-format", "ROUTER_SYSLOG_FORMAT", "a log-format of HAProxy", "Lines of the access log; without one, HAProxy's HTTP log.", func(o *Options) *string { return &o.Global.Log.Format }).strict(),
 		boolean("dont-log-null", "ROUTER_DONT_LOG_NULL", false, "Do not log connections without a request.", func(o *Options) *bool { return &o.Global.DontLogNull }),
 		boolean("http-ignore-probes", "ROUTER_HTTP_IGNORE_PROBES", false, "Do not log or answer connections that browsers open ahead.", func(o *Options) *bool { return &o.Global.IgnoreProbes }),
 	}
@@ -298,7 +299,16 @@ func haproxyRows() []Row {
 		integer("max-rewrite-size", "ROUTER_MAX_REWRITE_SIZE", 8192, 1024, 1<<19, "Part of it that is kept for added headers, in bytes.", func(o *Options) *int { return &o.Global.MaxRewrite }),
 		boolean("enable-compression", "ROUTER_ENABLE_COMPRESSION", false, "Compress responses with gzip.", func(o *Options) *bool { return &o.Global.Compression }),
 		custom("compression-mime", "ROUTER_COMPRESSION_MIME", "text/html text/plain text/css", "media types, separated by blanks", "What is compressed.", func(o *Options, v string) error {
-			o.Global.CompressionTypes = strings.Fields(v)
+			types, err := words(v)
+			if err != nil {
+				return err
+			}
+			for _, t := range types {
+				if _, _, err := mime.ParseMediaType(t); err != nil || !strings.Contains(t, "/") {
+					return fmt.Errorf("has %q, which is not a media type", t)
+				}
+			}
+			o.Global.CompressionTypes = types
 			return nil
 		}),
 		inverse("disable-http2", "ROUTER_DISABLE_HTTP2", false, "Speak only HTTP/1.1.", func(o *Options) *bool { return &o.Global.HTTP2 }),

@@ -59,15 +59,29 @@ func tlsRows() []Row {
 			}
 			return nil
 		}).strict(),
-		text("ciphersuites", "ROUTER_CIPHERSUITES", "", "Cipher suites of TLS 1.3.", func(o *Options) *string { return &o.Global.TLS.CipherSuites }),
-		text("curves", "ROUTER_CURVES", "", "Key-exchange groups.", func(o *Options) *string { return &o.Global.TLS.Curves }),
+		custom("ciphersuites", "ROUTER_CIPHERSUITES", "", "names of cipher suites of TLS 1.3, separated by colons", "Cipher suites of TLS 1.3.", func(o *Options, v string) error { return nameList(v, &o.Global.TLS.CipherSuites) }).strict(),
+		custom("curves", "ROUTER_CURVES", "", "names of groups such as X25519, P-256 or secp384r1, separated by colons", "Key-exchange groups.", func(o *Options, v string) error { return nameList(v, &o.Global.TLS.Curves) }).strict(),
 		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that name no host with a certificate.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
 		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required").strict(),
 		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.ClientCAFile }),
 		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.ClientCRLFile }),
-		text("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "", "Regular expression that the subject of a client's certificate must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }),
+		haproxyText("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "a regular expression", "What the subject of a client's certificate, such as /C=DE/CN=me, must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }).strict(),
 		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove X-SSL-* headers that clients send.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
 	}
+}
+
+// nameList checks the form of a list of names; which there are depends on the
+// TLS library of HAProxy, which tells at the start.
+func nameList(v string, field *string) error {
+	for name := range strings.SplitSeq(v, ":") {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
+		}) {
+			return fmt.Errorf("has %q, which is not a name", name)
+		}
+	}
+	*field = v
+	return nil
 }
 
 // actions are the header actions of administrators: items "NAME:VALUE:Set"

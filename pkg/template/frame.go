@@ -124,8 +124,6 @@ func profileOf(r *model.Route) Name {
 // Default bind and buffer values stand in pkg/options; a zero Global is for
 // tests only and gets the smallest workable ones.
 const (
-	stdoutTarget     = "stdout"
-	containerTarget  = "container"
 	defaultCookieLen = 63
 )
 
@@ -257,8 +255,8 @@ func (b *builder) log(l model.Log) *FrameLog {
 		Format: b.optional("log format", l.Format),
 	}
 	target := l.Address
-	if target == stdoutTarget || target == containerTarget {
-		target, v.Raw, v.Hostname = stdoutTarget, true, false
+	if target == model.LogStdout {
+		v.Raw, v.Hostname = true, false
 		// Requests are logged at level info; a higher threshold, sensible for
 		// syslog, would leave standard output empty.
 		v.Level = b.arg("log level", "info")

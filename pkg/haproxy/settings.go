@@ -1,0 +1,65 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// SettingsError is the error of router-wide settings that HAProxy refuses.
+type SettingsError struct {
+	Complaints []Complaint
+	// log is all that HAProxy said.
+	log string
+}
+
+// Complaint is a line of the configuration and what HAProxy says of it.
+type Complaint struct{ Line, Message string }
+
+// Error implements error.
+func (e *SettingsError) Error() string { return ErrRefused.Error() + ": " + alerts(e.log) }
+
+// Unwrap implements error.
+func (e *SettingsError) Unwrap() error { return ErrRefused }
+
+// lineNumber finds the line that a message of HAProxy is about.
+var lineNumber = regexp.MustCompile(`(?i)\s*(?:parsing|at) \[[^\]]+:(\d+)\]\s*:?\s*`)
+
+// checkSettings lets HAProxy read the configuration without any route, so that
+// a mistake in the router's own settings is told at once, and is never taken
+// for a route's.
+func (d *DataPlane) checkSettings(ctx context.Context) error {
+	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
+		return err
+	}
+	err := d.check(ctx)
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	text, _ := d.disk.state.configText(d.features)
+	lines := strings.Split(text, "\n")
+	settings := &SettingsError{log: refused.log}
+	for message := range strings.Lines(refused.log) {
+		at := lineNumber.FindStringSubmatchIndex(message)
+		if at == nil || !strings.Contains(message, "[ALERT]") {
+			continue
+		}
+		n, err := strconv.Atoi(message[at[2]:at[3]])
+		if err != nil || n < 1 || n > len(lines) {
+			continue
+		}
+		said := message[at[1]:]
+		if strings.Trim(said, " .\n") == "" {
+			// "Proxy 'a': what is wrong at [file:9]."
+			said = message[:at[0]]
+			if _, after, found := strings.Cut(said, " : "); found {
+				said = after
+			}
+		}
+		settings.Complaints = append(settings.Complaints, Complaint{Line: strings.TrimSpace(lines[n-1]), Message: strings.TrimSpace(said)})
+	}
+	return settings
+}
