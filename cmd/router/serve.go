@@ -263,6 +263,9 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 	if o.Global.Log.Address, err = logTarget(ctx, o.Global.Log.Address); err != nil {
 		return nil, nil, layout, err
 	}
+	if o.Global.Log.Address == model.LogStdout {
+		stdout = accessLog(stdout)
+	}
 	plane, err := haproxy.New(ctx, haproxy.Options{
 		Binary: o.HAProxy, Layout: layout, Templates: templates, Global: o.Global, ErrorPages: pages,
 		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: logger, Output: stdout,

@@ -12,6 +12,9 @@ import (
 // tlsVersions are in the order of their age.
 func tlsVersions() []string { return []string{"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} }
 
+// pipeAtomic is how many bytes a pipe takes whole or not at all (pipe(7), PIPE_BUF).
+const pipeAtomic = 4096
+
 // checkGlobal looks at settings of the data plane that depend on each other,
 // and of which HAProxy would say nothing, or nothing that helps.
 func (o *Options) checkGlobal() []error {
@@ -25,6 +28,10 @@ func (o *Options) checkGlobal() []error {
 		// HAProxy does so without a word.
 		o.Warnings = append(o.Warnings, fmt.Sprintf("--max-rewrite-size (ROUTER_MAX_REWRITE_SIZE) %d is more than half of --buf-size (ROUTER_BUF_SIZE), and counts as %d", g.MaxRewrite, half))
 		g.MaxRewrite = half
+	}
+	if g.Log.Address == model.LogStdout && g.Log.MaxLength > pipeAtomic {
+		o.Warnings = append(o.Warnings, fmt.Sprintf("--log-max-length (ROUTER_LOG_MAX_LENGTH) %d counts as %d on standard output: a longer line could be torn", g.Log.MaxLength, pipeAtomic))
+		g.Log.MaxLength = pipeAtomic
 	}
 	if g.Headers.UniqueIDHeader != "" && g.Headers.UniqueIDFormat == "" {
 		problems = append(problems, errors.New("--unique-id-header-name (ROUTER_UNIQUE_ID_HEADER_NAME) needs --unique-id-format (ROUTER_UNIQUE_ID_FORMAT)"))
