@@ -178,7 +178,11 @@ func readiness(c *controller.Controller) error {
 
 // probeURL is what HAProxy itself answers on the port for HTTP.
 func probeURL(l model.Listen) string {
-	host := cmp.Or(l.Address, "localhost")
+	// Not "localhost", which need not have an address of the family.
+	host := cmp.Or(l.Address, "127.0.0.1")
+	if l.Mode == model.IPv6 && l.Address == "" {
+		host = "::1"
+	}
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(l.HTTPPort)) + "/_______internal_router_healthz"
 }
 
