@@ -22,6 +22,7 @@ const (
 	ReasonServerOptions   ReloadReason = "server-options"
 	ReasonSlotsExhausted  ReloadReason = "server-slots-exhausted"
 	ReasonServerName      ReloadReason = "server-resolved-by-name"
+	ReasonServerCA        ReloadReason = "destination-ca"
 	ReasonPayloadTooLarge ReloadReason = "payload-too-large"
 	ReasonCommandFailed   ReloadReason = "command-failed"
 	ReasonRepair          ReloadReason = "drift"

@@ -9,12 +9,18 @@ import (
 	"router/pkg/template"
 )
 
-// ca compares a destination CA file. One that no server uses yet is not
-// loaded.
+// ca compares a CA file. A listener takes a new content over. A server keeps
+// the one that it was made with, as long as it has no certificate of its own
+// (HAProxy up to 3.2 at least, whatever "commit ssl ca-file" says); those to
+// come would get the new one.
 func (d *differ) ca(path string) {
 	have, exists := d.applied.CAs[path]
 	want, wanted := d.desired.CAs[path]
 	if !wanted || exists && have == want {
+		return
+	}
+	if exists && d.trustedByServers(path) {
+		d.reload(ReasonServerCA, path)
 		return
 	}
 	if len(want) > maxPayload {
@@ -26,6 +32,16 @@ func (d *differ) ca(path string) {
 	}
 	d.send(Command{Kind: "set ssl ca-file", Text: payload("set ssl ca-file "+path, compactPEM(want))})
 	d.send(Command{Kind: "commit ssl ca-file", Text: "commit ssl ca-file " + path, effect: func(s *State) { s.CAs[path] = want }})
+}
+
+// trustedByServers reports whether running servers are verified by the file.
+func (d *differ) trustedByServers(path string) bool {
+	for _, b := range d.applied.Backends {
+		if slices.ContainsFunc(b.Servers, func(s Server) bool { return strings.Contains(s.Options+" ", " ca-file "+path+" ") }) {
+			return true
+		}
+	}
+	return false
 }
 
 // crl compares a file of revoked certificates. One that the process did not

@@ -77,6 +77,14 @@ func serve(t *testing.T, name string, handler http.Handler) string {
 	return l.Addr().String()
 }
 
+// serveTLS runs a pod that speaks TLS.
+func serveTLS(t *testing.T, name string, config *tls.Config) string {
+	t.Helper()
+	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	t.Cleanup(pods.Serve(l, name, config).Close)
+	return l.Addr().String()
+}
+
 // directory makes manifests: routes "<name>.test" of every termination that
 // ends TLS here or has none, to the pod at the address.
 func directory(t *testing.T, address string, more ...string) string {
