@@ -12,8 +12,9 @@ import (
 // tlsVersions are in the order of their age.
 func tlsVersions() []string { return []string{"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} }
 
-// pipeAtomic is how many bytes a pipe takes whole or not at all (pipe(7), PIPE_BUF).
-const pipeAtomic = 4096
+// pipeAtomic is how many bytes a pipe takes whole or not at all (pipe(7),
+// PIPE_BUF), but for the end of the line, which HAProxy 2.6 does not count.
+const pipeAtomic = 4095
 
 // checkGlobal looks at settings of the data plane that depend on each other,
 // and of which HAProxy would say nothing, or nothing that helps.

@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,9 @@ type Frame struct {
 	CookieCaptureLength                                       int
 	CaseAdjust                                                []CaseView
 	UniqueIDFormat, UniqueIDHeader                            *Arg
-	Profiles                                                  []Profile
+	// UniqueIDSpellings matches the header in all spellings of a client's.
+	UniqueIDSpellings *Arg
+	Profiles          []Profile
 	// SessionCookie is the name of the session cookie inside, see CookieView.
 	SessionCookie Name
 }
@@ -167,6 +170,9 @@ func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
 		for _, t := range g.CompressionTypes {
 			f.CompressionTypes = append(f.CompressionTypes, b.arg("compression type", t))
 		}
+	}
+	if name := strings.ToLower(g.Headers.UniqueIDHeader); name != "" {
+		f.UniqueIDSpellings = b.optional("unique id header", "^"+strings.ReplaceAll(regexp.QuoteMeta(strings.ReplaceAll(name, "_", "-")), "-", "[-_]")+"$")
 	}
 	if c := g.Headers.CaptureCookie; c != nil {
 		name := c.Name
