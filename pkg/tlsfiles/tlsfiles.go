@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"router/pkg/defaultcert"
@@ -36,7 +37,7 @@ type Options struct {
 	Logger            *slog.Logger
 	// Now tells the time.
 	Now func() time.Time
-	// Client downloads; nil for one without a proxy of its own.
+	// Client downloads; nil for one with the defaults of net/http.
 	Client *http.Client
 }
 
@@ -54,6 +55,17 @@ type Files struct {
 	lists     *lists
 	// troubles are the last errors by file, so that each is told once.
 	troubles map[string]string
+	// parsed are the authorities by file, so that only what has changed is
+	// parsed again.
+	parsed map[string]authorities
+}
+
+// authorities are what a file of certificates holds.
+type authorities struct {
+	content []byte
+	// text is PEM with nothing but the certificates.
+	text  string
+	certs []*x509.Certificate
 }
 
 // Load reads all files and downloads the lists of revoked certificates, for a
@@ -63,18 +75,18 @@ func Load(ctx context.Context, o Options) (*Files, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{}
 	}
-	f := &Files{opts: o, lists: newLists(o), troubles: map[string]string{}}
+	f := &Files{opts: o, lists: newLists(o), troubles: map[string]string{}, parsed: map[string]authorities{}}
 	var err error
 	if f.current.DefaultCertificate, f.generated, err = defaultcert.Load(o.Certificate); err != nil {
 		return nil, err
 	}
-	if f.current.DestinationCA, err = readDestinationCA(o); err != nil {
+	if f.current.DestinationCA, err = f.readDestinationCA(); err != nil {
 		return nil, err
 	}
 	if !o.VerifyClients {
 		return f, nil
 	}
-	cas, certs, err := readClientCA(o)
+	cas, certs, err := f.readClientCA()
 	if err != nil {
 		return nil, err
 	}
@@ -128,13 +140,13 @@ func (f *Files) read(ctx context.Context) model.TLSFiles {
 			now.DefaultCertificate = cert
 		}
 	}
-	if ca, err := readDestinationCA(f.opts); f.usable("destination CA", err) {
+	if ca, err := f.readDestinationCA(); f.usable("destination CA", err) {
 		now.DestinationCA = ca
 	}
 	if !f.opts.VerifyClients {
 		return now
 	}
-	cas, certs, err := readClientCA(f.opts)
+	cas, certs, err := f.readClientCA()
 	if !f.usable("client CA", err) {
 		cas, certs = now.ClientTrust.CAs, parseCertificates(now.ClientTrust.CAs)
 	}
@@ -181,36 +193,39 @@ func (f *Files) tellUncovered(authorities []*x509.Certificate, text string) {
 	}
 }
 
-func readDestinationCA(o Options) (string, error) {
+func (f *Files) readDestinationCA() (string, error) {
 	const flag = "--default-destination-ca-path (DEFAULT_DESTINATION_CA_PATH)"
-	if o.DestinationCAFile == "" {
+	if f.opts.DestinationCAFile == "" {
 		return "", nil
 	}
-	text, _, err := readAuthorities(o.DestinationCAFile)
+	a, err := f.readAuthorities(f.opts.DestinationCAFile)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)
 	}
-	return text, nil
+	return a.text, nil
 }
 
-func readClientCA(o Options) (string, []*x509.Certificate, error) {
+func (f *Files) readClientCA() (string, []*x509.Certificate, error) {
 	const flag = "--mutual-tls-auth-ca (ROUTER_MUTUAL_TLS_AUTH_CA)"
-	text, certs, err := readAuthorities(o.ClientCAFile)
+	a, err := f.readAuthorities(f.opts.ClientCAFile)
 	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	return text, certs, nil
+	return a.text, a.certs, nil
 }
 
 // readAuthorities reads certificates of authorities, in PEM form; whatever
 // else is in the file is left out.
-func readAuthorities(path string) (string, []*x509.Certificate, error) {
+func (f *Files) readAuthorities(path string) (authorities, error) {
 	content, err := os.ReadFile(path) // #nosec G304 -- the operator's choice
 	if err != nil {
-		return "", nil, err
+		return authorities{}, err
 	}
-	var text bytes.Buffer
-	var certs []*x509.Certificate
+	if known, ok := f.parsed[path]; ok && bytes.Equal(known.content, content) {
+		return known, nil
+	}
+	a := authorities{content: content}
+	var text strings.Builder
 	for rest := content; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -221,15 +236,17 @@ func readAuthorities(path string) (string, []*x509.Certificate, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return "", nil, fmt.Errorf("certificate %d of %s: %w", len(certs)+1, path, err)
+			return authorities{}, fmt.Errorf("certificate %d of %s: %w", len(a.certs)+1, path, err)
 		}
-		certs = append(certs, cert)
-		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // A buffer takes everything.
+		a.certs = append(a.certs, cert)
+		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // A builder takes everything.
 	}
-	if len(certs) == 0 {
-		return "", nil, fmt.Errorf("there is no certificate in %s; it needs those of authorities in PEM form", path)
+	if len(a.certs) == 0 {
+		return authorities{}, fmt.Errorf("there is no certificate in %s; it needs those of authorities in PEM form", path)
 	}
-	return text.String(), certs, nil
+	a.text = text.String()
+	f.parsed[path] = a
+	return a, nil
 }
 
 // parseCertificates parses what readAuthorities gave.

@@ -192,11 +192,11 @@ func TestAuthoritiesWithoutAList(t *testing.T) {
 
 func TestWhatIsReadIsCleanPEM(t *testing.T) {
 	ca := authority(t)
-	text, certs, err := readAuthorities(file(t, "ca.pem", "# a comment\n\n"+ca.PEM+"\n\n"+list(t, ca, time.Hour)))
-	if err != nil || len(certs) != 1 || text != ca.PEM {
-		t.Errorf("%q, %d certificates, %v", text, len(certs), err)
+	f, err := load(t, Options{ClientCAFile: file(t, "ca.pem", "# a comment\n\n"+ca.PEM+"\n\n"+list(t, ca, time.Hour))})
+	if err != nil || f.Current().ClientTrust.CAs != ca.PEM {
+		t.Fatalf("%q, %v", f.Current().ClientTrust.CAs, err)
 	}
-	if again := parseCertificates(text); len(again) != 1 || !again[0].Equal(certs[0]) {
+	if again := parseCertificates(ca.PEM); len(again) != 1 || again[0].Subject.CommonName != "clients of "+t.Name() {
 		t.Error("it is not the same when it is parsed again")
 	}
 }

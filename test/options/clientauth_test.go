@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,12 @@ func TestOptionalClientCertificates(t *testing.T) {
 		becomes(t, r, "an expired list refuses clients with certificates", badTLS, 0)
 		if now := r.Info("Pid"); now != worker {
 			t.Errorf("lists were changed by reloads: %s, then %s", worker, now)
+		}
+		// A list that is too long for a command comes with a reload.
+		write(t, crlFile, must[string](t)(ca.CRL(far, slices.Repeat([]certs.Pair{good}, 1000)...)))
+		becomes(t, r, "a long list is in force", badTLS, http.StatusOK)
+		if got := status(t, r, goodTLS); got != 0 {
+			t.Errorf("the client that is revoked by a long list gets status %d", got)
 		}
 	})
 }
