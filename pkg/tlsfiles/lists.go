@@ -117,7 +117,7 @@ func (l *lists) refresh(ctx context.Context, d *download, ca *x509.Certificate, 
 		if d.crl == nil {
 			what = "clients of the authority are refused"
 		}
-		l.opts.Logger.Warn("a list of revoked certificates cannot be downloaded; "+what, "authority", ca.Subject.String(), "error", err, "retry", d.next)
+		l.opts.Logger.Warn("a list of revoked certificates cannot be downloaded", "authority", ca.Subject.String(), "meanwhile", what, "error", err, "retry", d.next)
 		return
 	}
 	d.crl, d.failures = crl, 0

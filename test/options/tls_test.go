@@ -2,6 +2,7 @@ package options
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -59,12 +60,12 @@ func TestTLS(t *testing.T) {
 			file := write(t, filepath.Join(t.TempDir(), "pem"), made.Key+made.Cert+ca.PEM)
 			r := start(t, haproxy, dir, "--default-certificate-path", file, "--ciphers=old")
 			agreed(t, r, "HTTP/2", &tls.Config{NextProtos: h2}, func(s tls.ConnectionState) bool { return s.NegotiatedProtocol == "h2" && named("by-path")(s) })
-			agreed(t, r, "HTTP/1.1", &tls.Config{NextProtos: h2[1:], MaxVersion: tls.VersionTLS12}, func(s tls.ConnectionState) bool { return s.NegotiatedProtocol == "http/1.1" })
+			agreed(t, r, "HTTP/1.1", &tls.Config{NextProtos: h2[1:], MaxVersion: tls.VersionTLS12}, func(s tls.ConnectionState) bool { return s.NegotiatedProtocol == "http/1.1" }) //nolint:gosec // what is to be refused, or agreed on
 			agreed(t, r, "its own certificate", &tls.Config{ServerName: "own.test", NextProtos: h2}, func(s tls.ConnectionState) bool { return named("own.test")(s) && s.NegotiatedProtocol == "h2" })
 			agreed(t, r, "no such host", &tls.Config{ServerName: "nowhere.test"}, func(s tls.ConnectionState) bool {
 				return named("by-path")(s) && len(s.PeerCertificates) == 2
 			})
-			refused(t, r, "TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+			refused(t, r, "TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})        //nolint:gosec // what is to be refused, or agreed on
 			a, err := ask(client(t, r, &tls.Config{InsecureSkipVerify: true, NextProtos: h2}), "https://edge.test/") //nolint:gosec // a test
 			if err != nil || a.ProtoMajor != 2 || a.echo.Headers.Get("X-Forwarded-Proto-Version") != "h2" {
 				t.Errorf("HTTP/2: %v, %v, %v", a.Response, a.echo.Headers, err)
@@ -82,17 +83,18 @@ func TestTLS(t *testing.T) {
 				return s.Version == tls.VersionTLS13 && s.CipherSuite == tls.TLS_AES_256_GCM_SHA384 && s.CurveID == tls.CurveP384 && s.NegotiatedProtocol == "http/1.1" && named("first")(s)
 			})
 			refused(t, r, "only X25519", &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519}})
-			refused(t, r, "TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12})
+			refused(t, r, "TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12}) //nolint:gosec // what is to be refused, or agreed on
 			if a, err := ask(client(t, r, nil), "https://edge.test/"); err != nil || a.StatusCode != http.StatusOK {
 				t.Errorf("a request: %v, %v", a.Response, err)
 			}
 			worker := r.Info("Pid")
 			rotate(pair("second"))
 			routertest.Eventually(t, "the renewed default certificate is shown", func() error {
-				if state, err := shake(r, &tls.Config{}); err != nil || !named("second")(state) {
-					return fmt.Errorf("%v, %v", state.PeerCertificates, err)
+				state, err := shake(r, &tls.Config{})
+				if err == nil && !named("second")(state) {
+					err = errors.New("it is another one")
 				}
-				return nil
+				return err
 			})
 			if now := r.Info("Pid"); now != worker {
 				t.Errorf("the default certificate was changed by a reload: %s, then %s", worker, now)

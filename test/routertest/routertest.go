@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"router/test/ports"
 )
 
 // Patience bounds every wait.
@@ -77,17 +79,6 @@ type Router struct {
 	done chan struct{}
 }
 
-// FreeAddress is an address on the loopback interface that nobody uses.
-func FreeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // Port is the port of an address.
 func Port(address string) string {
 	_, port, _ := net.SplitHostPort(address)
@@ -102,7 +93,7 @@ func prepare(t *testing.T, o Options) *Router {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	r := &Router{
-		t: t, HTTP: FreeAddress(t), HTTPS: FreeAddress(t), Stats: FreeAddress(t), Dir: dir,
+		t: t, HTTP: ports.Address(t), HTTPS: ports.Address(t), Stats: ports.Address(t), Dir: dir,
 		Stdout: &Log{}, Stderr: &Log{}, done: make(chan struct{}),
 	}
 	args := []string{

@@ -56,6 +56,7 @@ func rooms() map[string]room {
 		"pkg/model":       {never: quiet},
 		"pkg/headervalue": {imports: []string{"pkg/model"}, never: quiet},
 		"pkg/defaultcert": {imports: []string{"pkg/model"}, never: quiet},
+		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/defaultcert"}, never: quiet},
 		"pkg/options":     {imports: []string{"pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
 		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
 		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
