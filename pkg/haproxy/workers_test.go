@@ -122,11 +122,13 @@ func held(t *testing.T, p *plane, got <-chan struct{}, n int) <-chan time.Time {
 
 func TestOldWorkersAreSeenAndEnd(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
+		t.Parallel()
 		for _, tt := range []struct {
 			name   string
 			maxAge time.Duration
-		}{{"without a bound", 0}, {"with a bound", 2 * time.Second}} {
+		}{{"without a bound", 0}, {"with a bound", 4 * time.Second}} {
 			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
 				p := newPlane(t, binary)
 				silent, got := silentPod(t)
 				apply(t, p, model.Change{Upsert: []*model.Route{route("silent", "silent.test", silent)}})

@@ -9,7 +9,7 @@ import (
 func (c *cluster) testTokens(t *testing.T, r *router) {
 	t.Helper()
 	for token, want := range map[string]int{c.Config.BearerToken: http.StatusOK, "nobody's": http.StatusUnauthorized} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.stats+"/metrics", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Stats+"/metrics", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

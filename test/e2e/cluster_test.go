@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -310,6 +311,11 @@ func (c *cluster) testReloads(r *router) {
 	}
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
+	end := sync.OnceFunc(func() {
+		close(stop)
+		clients.Wait()
+	})
+	defer end()
 	var asked, failed atomic.Int64
 	for _, url := range urls {
 		for _, http2 := range []bool{false, true} {
@@ -339,7 +345,11 @@ func (c *cluster) testReloads(r *router) {
 	within(t, 3*time.Minute, "the reloads", func() error {
 		n++
 		c.edit("load", func(route *routev1.Route) {
-			route.Annotations = map[string]string{"haproxy.router.openshift.io/timeout": fmt.Sprintf("%ds", 10+n)}
+			// A limit belongs to the route alone, so that nothing is ready for it.
+			route.Annotations = map[string]string{
+				"haproxy.router.openshift.io/rate-limit-connections":           "true",
+				"haproxy.router.openshift.io/rate-limit-connections.rate-http": strconv.Itoa(1_000_000 + n),
+			}
 		})
 		now, err := r.metric("router_reloads_total")
 		if err == nil && now-before < reloads {
@@ -347,8 +357,7 @@ func (c *cluster) testReloads(r *router) {
 		}
 		return err
 	})
-	close(stop)
-	clients.Wait()
+	end()
 	t.Logf("%d requests, %d failed, during %d reloads", asked.Load(), failed.Load(), reloads)
 	if asked.Load() < 100*reloads {
 		t.Errorf("only %d requests were made", asked.Load())
@@ -363,7 +372,7 @@ func (c *cluster) testUnreachable(r *router) {
 	eventually(t, "the route is served", func() error { return r.servedBy("http://last.test/", "plain-1") })
 	c.StopAPIServer()
 	eventually(t, "the router notices", func() error {
-		if !strings.Contains(r.log.String(), "the cluster cannot be reached") {
+		if !strings.Contains(r.Stderr.String(), "the cluster cannot be reached") {
 			return fmt.Errorf("the log does not say so")
 		}
 		return nil

@@ -59,7 +59,7 @@ func weakPair(t *testing.T, name string) certs.Pair {
 // shows is an error unless clients that ask for a host see the certificate
 // with that name, and the pod behind it.
 func (r *router) shows(host, certificate, pod string) error {
-	c, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // looked at below
+	c, err := tls.Dial("tcp", r.HTTPS, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // looked at below
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"router/test/routertest"
 )
 
 // nameServer answers on port 53 of a loopback address of its own.
@@ -83,7 +85,7 @@ func TestExternalNames(t *testing.T) {
 				pod = secure
 			}
 			for service, host := range map[string]string{"there-" + name: "there.example", "nowhere-" + name: "nowhere.example"} {
-				p.add(fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: ExternalName, externalName: %s, ports: [{port: %s}]}", service, host, portOf(pod.addr[0].String())))
+				p.add(fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: ExternalName, externalName: %s, ports: [{port: %s}]}", service, host, routertest.Port(pod.addr[0].String())))
 				p.route(service, p.terminated(at), to(service))
 			}
 		}

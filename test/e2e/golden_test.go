@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"router/test/haproxies"
+	"router/test/routertest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,11 +47,11 @@ func TestGolden(t *testing.T) {
 			d := newDirectory(t)
 			d.write("in.yaml", string(in))
 			r := start(t, binaries[len(binaries)-1].Path, "--manifests", d.dir, "--allow-wildcard-routes", "--http-header-name-case-adjustments", "X-Case")
-			if strings.Contains(r.log.String(), "line=") {
-				t.Fatalf("in.yaml is wrong:\n%s", r.log)
+			if strings.Contains(r.Stderr.String(), "line=") {
+				t.Fatalf("in.yaml is wrong:\n%s", r.Stderr)
 			}
 			for _, b := range binaries {
-				if out, err := exec.Command(b.Path, "-c", "-f", filepath.Join(r.dir, "conf", "haproxy.config")).CombinedOutput(); err != nil { //nolint:gosec // the binaries of tests
+				if out, err := exec.Command(b.Path, "-c", "-f", filepath.Join(r.Dir, "conf", "haproxy.config")).CombinedOutput(); err != nil { //nolint:gosec // the binaries of tests
 					t.Errorf("%s: %v: %s", b.Name, err, out)
 				}
 			}
@@ -76,10 +77,10 @@ func TestGolden(t *testing.T) {
 // different each time.
 func (r *router) files(t *testing.T, whole bool) map[string]string {
 	t.Helper()
-	stand := strings.NewReplacer(r.dir, "DIR", portOf(r.http), "HTTP", portOf(r.https), "HTTPS")
+	stand := strings.NewReplacer(r.Dir, "DIR", routertest.Port(r.HTTP), "HTTP", routertest.Port(r.HTTPS), "HTTPS")
 	files := map[string]string{}
 	for _, pattern := range []string{"conf/haproxy.config", "conf/*.map", "conf/certs.list", "router/allowlists/*"} {
-		paths, err := filepath.Glob(filepath.Join(r.dir, pattern))
+		paths, err := filepath.Glob(filepath.Join(r.Dir, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"router/test/certs"
+	"router/test/routertest"
 )
 
 // ingress is an Ingress's manifest; meta is more of its metadata, rest the
@@ -66,7 +67,7 @@ func servicePorts(name string, first, second app) string {
 	slice := func(port string, a app) string {
 		return fmt.Sprintf("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: %[1]s-%[2]s, labels: {kubernetes.io/service-name: %[1]s}}\n"+
 			"addressType: IPv4\nports: [{name: %[2]s, port: %[3]s}]\nendpoints: [{addresses: [127.0.0.1], targetRef: {kind: Pod, name: %[4]s-1}}]\n",
-			name, port, portOf(a.addr[0].String()), a.name)
+			name, port, routertest.Port(a.addr[0].String()), a.name)
 	}
 	return strings.Join([]string{
 		"apiVersion: v1\nkind: Service\nmetadata: {name: " + name + "}\nspec: {ports: [{name: one, port: 80}, {name: two, port: 81}]}\n",
@@ -77,7 +78,7 @@ func servicePorts(name string, first, second app) string {
 // certificateOf is the common name of the certificate that a host is shown,
 // and its serial number.
 func (r *router) certificateOf(host string) (string, error) {
-	conn, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // the certificate is looked at
+	conn, err := tls.Dial("tcp", r.HTTPS, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // the certificate is looked at
 	if err != nil {
 		return "", err
 	}
@@ -182,7 +183,7 @@ func TestIngressManifests(t *testing.T) {
 				t.Errorf("%s is reported as %+v", key, report)
 			}
 		}
-		if !strings.Contains(r.log.String(), "secret nopair does not exist") {
+		if !strings.Contains(r.Stderr.String(), "secret nopair does not exist") {
 			t.Error("the log does not tell of the missing secret")
 		}
 		testIngressSecrets(t, r, d, ca)
@@ -448,7 +449,7 @@ func (c *cluster) testSecretsOfIngresses(haproxy string) {
 	if err := r.shows("shop.test", "second", "plain-1"); err != nil {
 		t.Errorf("without its secret: %v", err)
 	}
-	if strings.Contains(r.log.String(), "has not been read yet") {
+	if strings.Contains(r.Stderr.String(), "has not been read yet") {
 		t.Error("a secret that is still to come is told of")
 	}
 }

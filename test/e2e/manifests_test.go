@@ -17,6 +17,7 @@ import (
 
 	"router/test/certs"
 	"router/test/pods"
+	"router/test/routertest"
 )
 
 // app is a Service with its endpoints at real pods of this machine.
@@ -47,7 +48,7 @@ func (a app) manifest(appProtocol string) string {
 	for i, addr := range a.addr {
 		text += fmt.Sprintf("---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: %[1]s-%[2]d, labels: {kubernetes.io/service-name: %[1]s}}\n"+
 			"addressType: IPv4\nports: [{name: main, port: %[3]s%[4]s}]\nendpoints: [{addresses: [127.0.0.1], targetRef: {kind: Pod, name: %[1]s-%[2]d}}]\n",
-			a.name, i+1, portOf(addr.String()), appProtocol)
+			a.name, i+1, routertest.Port(addr.String()), appProtocol)
 	}
 	return text
 }
@@ -175,7 +176,7 @@ func forwarded(t *testing.T, r *router) {
 	}
 	h := a.echo.Headers
 	for name, want := range map[string]string{
-		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "edge.test", "X-Forwarded-Proto": "https", "X-Forwarded-Port": portOf(r.https),
+		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "edge.test", "X-Forwarded-Proto": "https", "X-Forwarded-Port": routertest.Port(r.HTTPS),
 		"Forwarded": "for=127.0.0.1;host=edge.test;proto=https",
 	} {
 		if h.Get(name) != want {
@@ -207,7 +208,7 @@ func forwarded(t *testing.T, r *router) {
 
 func certificates(t *testing.T, r *router, ca *certs.Authority) {
 	for host, want := range map[string]string{"own.test": "own.test", "edge.test": "router", "pass.test": "pass.test"} {
-		c, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // looked at below
+		c, err := tls.Dial("tcp", r.HTTPS, &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // looked at below
 		if err != nil {
 			t.Errorf("%s: %v", host, err)
 			continue
@@ -217,7 +218,7 @@ func certificates(t *testing.T, r *router, ca *certs.Authority) {
 		}
 		_ = c.Close()
 	}
-	c, err := tls.Dial("tcp", r.https, &tls.Config{ServerName: "own.test", RootCAs: ca.Pool()})
+	c, err := tls.Dial("tcp", r.HTTPS, &tls.Config{ServerName: "own.test", RootCAs: ca.Pool()})
 	if err != nil {
 		t.Fatalf("a client that trusts the authority: %v", err)
 	}
@@ -302,7 +303,7 @@ func statistics(t *testing.T, r *router) {
 		if a, err := r.statistics(path); err != nil || a.StatusCode != http.StatusOK || !strings.Contains(a.body, want) {
 			t.Errorf("%s: %v, %v", path, a.Response, err)
 		}
-		resp, err := http.Get("http://" + r.stats + path)
+		resp, err := http.Get("http://" + r.Stats + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +331,7 @@ func edits(t *testing.T, r *router, d directory) {
 	eventually(t, "its old host is not", func() error { return r.status("http://new.test/", 503) })
 	d.write("new.yaml", route("new", "renamed.test", "second", "  tsl: {termination: edge}\n"))
 	eventually(t, "a mistake is named with file and line", func() error {
-		if !strings.Contains(r.log.String(), `file=`+filepath.Join(d.dir, "new.yaml")+` line=7 kind=Route namespace=default name=new`) {
+		if !strings.Contains(r.Stderr.String(), `file=`+filepath.Join(d.dir, "new.yaml")+` line=7 kind=Route namespace=default name=new`) {
 			return fmt.Errorf("the log does not say so")
 		}
 		return nil
@@ -388,7 +389,7 @@ func TestAKilledHAProxyIsBack(t *testing.T) {
 		r := start(t, haproxy, "--manifests", d.dir)
 		// The master is the router's child; the worker is the master's.
 		for _, worker := range []bool{false, true} {
-			pid := child(t, r.cmd.Process.Pid)
+			pid := child(t, r.PID())
 			if worker {
 				pid = child(t, pid)
 			}

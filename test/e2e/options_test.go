@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"router/test/haproxies"
+	"router/test/routertest"
 )
 
 // TestTheStatisticsPortsOptions starts the router with what the reference
@@ -52,11 +53,11 @@ func TestTheStatisticsPortsOptions(t *testing.T) {
 
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), MaxVersion: tls.VersionTLS12}} //nolint:gosec // the suite asked for is one of 1.2
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+r.stats+"/metrics", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+r.Stats+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.SetBasicAuth("admin", password)
+	request.SetBasicAuth("admin", routertest.Password)
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -83,11 +84,11 @@ func TestTheStatisticsPortsOptions(t *testing.T) {
 		t.Errorf("readiness says %s %q, %v", a.Status, a.body, err)
 	}
 
-	r.stop()
+	r.Stop()
 	if info, err := os.Stat(filepath.Join(temporary, "mem.pprof")); err != nil || info.Size() == 0 {
 		t.Errorf("the profile is %v, %v", info, err)
 	}
-	log := r.log.String()
+	log := r.Stderr.String()
 	for text, want := range map[string]bool{
 		"RELOAD_SCRIPT) has no effect: ": true, "ROUTER_SERVICE_NAMESPACE": false, "level=DEBUG": true, "--update-status) counts as false: ": true,
 	} {

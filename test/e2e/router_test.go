@@ -3,28 +3,21 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"router/pkg/model"
 	"router/test/haproxies"
 	"router/test/pods"
-	"router/test/ports"
+	"router/test/routertest"
 )
 
 // program is the router, built once for all tests.
@@ -33,11 +26,7 @@ var program string
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "rt")
 	if err == nil {
-		program = filepath.Join(dir, "router")
-		var out []byte
-		if out, err = exec.Command("go", "build", "-race", "-o", program, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
-			err = fmt.Errorf("%w: %s", err, out)
-		}
+		program, err = routertest.Build(dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,137 +39,30 @@ func TestMain(m *testing.M) {
 
 // router is a running router.
 type router struct {
-	t                  *testing.T
-	http, https, stats string
-	dir                string
-	cmd                *exec.Cmd
-	done               chan struct{}
-	log                *logBuffer
-}
-
-// logBuffer keeps what the router says.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-const (
-	password = "test-password"
-	patience = 30 * time.Second
-	poll     = 20 * time.Millisecond
-)
-
-func portOf(address string) string {
-	_, port, _ := net.SplitHostPort(address)
-	return port
+	*routertest.Router
+	t *testing.T
 }
 
 // start runs the router until the end of the test, and waits until it is ready.
 func start(t *testing.T, haproxy string, args ...string) *router {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rt") // Short, for the sockets in it.
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &router{t: t, http: ports.Address(t), https: ports.Address(t), stats: ports.Address(t), dir: dir, log: &logBuffer{}, done: make(chan struct{})}
-	r.cmd = exec.Command(program, append([]string{ //nolint:gosec // our own program
-		"--haproxy", haproxy, "--working-dir", dir, "--bind-address", "127.0.0.1", "--http-port", portOf(r.http), "--https-port", portOf(r.https),
-		"--listen-addr", r.stats, "--graceful-shutdown-delay", "0s", "--max-shutdown-timeout", "1", "--max-connections", "2000", "--interval", "1s",
-	}, args...)...)
-	r.cmd.Env = append(os.Environ(), "STATS_PASSWORD="+password)
-	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(r.done)
-		_ = r.cmd.Wait()
-	}()
-	t.Cleanup(r.stop)
-	eventually(t, "the router is ready", func() error {
-		select {
-		case <-r.done:
-			t.Fatalf("the router ended:\n%s", r.log)
-		default:
-		}
-		resp, err := http.Get("http://" + r.stats + "/healthz/ready")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = resp.Body.Close() }()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("status %d", resp.StatusCode)
-		}
-		return nil
-	})
-	return r
+	return &router{routertest.Start(t, routertest.Options{Program: program, HAProxy: haproxy, Args: args}), t}
 }
 
-func (r *router) stop() {
-	_ = r.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-r.done:
-	case <-time.After(patience):
-		_ = r.cmd.Process.Kill()
-		<-r.done
-		r.t.Error("the router does not end")
-	}
-	if r.t.Failed() {
-		r.t.Logf("the router says:\n%s", r.log)
-	}
-	if strings.Contains(r.log.String(), "DATA RACE") {
-		r.t.Error("there is a data race")
-	}
-	_ = os.RemoveAll(r.dir)
-}
-
-// eventually tries until there is no error.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	within(t, patience, what, try)
+	routertest.Eventually(t, what, try)
 }
 
 func within(t *testing.T, limit time.Duration, what string, try func() error) {
 	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s: not within %v: %v", what, limit, err)
-		case <-ticker.C:
-		}
-	}
+	routertest.Within(t, limit, what, try)
 }
 
 // client connects to the router whatever host is asked for.
 func (r *router) client(http2 bool) *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if strings.HasSuffix(address, ":443") {
-				return dialer.DialContext(ctx, network, r.https)
-			}
-			return dialer.DialContext(ctx, network, r.http)
-		},
+		DialContext:       r.Dial,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // certificates are looked at where they matter
 		ForceAttemptHTTP2: http2,
 	}
@@ -243,11 +125,11 @@ func (r *router) status(url string, want int) error {
 
 // statistics asks port 1936 with the password.
 func (r *router) statistics(path string) (answer, error) {
-	req, err := http.NewRequest(http.MethodGet, "http://"+r.stats+path, nil)
+	req, err := http.NewRequest(http.MethodGet, "http://"+r.Stats+path, nil)
 	if err != nil {
 		return answer{}, err
 	}
-	req.SetBasicAuth("admin", password)
+	req.SetBasicAuth("admin", routertest.Password)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return answer{}, err

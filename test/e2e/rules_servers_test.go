@@ -20,6 +20,7 @@ import (
 
 	"router/test/certs"
 	"router/test/pods"
+	"router/test/routertest"
 )
 
 func weight(w int32) func(*routev1.Route) {
@@ -62,7 +63,7 @@ func crowds(t *testing.T, config *tls.Config) func(name string, n int) string {
 		}
 		return fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %[1]s}\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"+
 			"metadata: {name: %[1]s, labels: {kubernetes.io/service-name: %[1]s}}\naddressType: IPv4\nports: [{port: %[2]s}]\nendpoints: [%[3]s]",
-			name, portOf(l.Addr().String()), strings.Join(endpoints, ", "))
+			name, routertest.Port(l.Addr().String()), strings.Join(endpoints, ", "))
 	}
 }
 
@@ -376,10 +377,10 @@ func testChecks(t *testing.T, p *plane) {
 
 func portObjects(p *plane) {
 	main, admin := runApp(p.t, "main", 1, nil), runApp(p.t, "admin", 1, nil)
-	number := portOf(admin.addr[0].String())
+	number := routertest.Port(admin.addr[0].String())
 	p.add("apiVersion: v1\nkind: Service\nmetadata: {name: ports}\nspec: {ports: [{name: main, port: 80}, {name: admin, port: 81}]}", fmt.Sprintf(
 		"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: ports, labels: {kubernetes.io/service-name: ports}}\naddressType: IPv4\n"+
-			"ports: [{name: main, port: %s}, {name: admin, port: %s}]\nendpoints: [{addresses: [127.0.0.1]}]", portOf(main.addr[0].String()), number))
+			"ports: [{name: main, port: %s}, {name: admin, port: %s}]\nendpoints: [{addresses: [127.0.0.1]}]", routertest.Port(main.addr[0].String()), number))
 	port := func(v intstr.IntOrString) func(*routev1.Route) {
 		return func(r *routev1.Route) { r.Spec.Port = &routev1.RoutePort{TargetPort: v} }
 	}
@@ -410,7 +411,7 @@ func testPorts(t *testing.T, p *plane) {
 
 func serviceObjects(p *plane) {
 	// pod makes a pod and returns its port.
-	pod := func(name string) string { return portOf(runApp(p.t, name, 1, nil).addr[0].String()) }
+	pod := func(name string) string { return routertest.Port(runApp(p.t, name, 1, nil).addr[0].String()) }
 	service := func(name, annotations, spec string) {
 		p.add(fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %s, annotations: {%s}}\nspec: {%s}", name, annotations, spec))
 		p.route(name, to(name))
@@ -446,7 +447,7 @@ func serviceObjects(p *plane) {
 	server := pods.Serve(l, "six-1", nil)
 	p.t.Cleanup(server.Close)
 	service("six", "", "ipFamilies: [IPv6]")
-	slice("six", "", "IPv6", "::1", portOf(server.Addr().String()), "")
+	slice("six", "", "IPv6", "::1", routertest.Port(server.Addr().String()), "")
 	service("elsewhere", "", "type: ExternalName, externalName: nowhere.invalid, ports: [{port: 80}]")
 	for name, target := range externalHere {
 		service(name, "", "type: ExternalName, externalName: '"+target+"', ports: [{port: 80}]")

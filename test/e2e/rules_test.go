@@ -119,8 +119,8 @@ func (p *plane) start(haproxy string, args ...string) {
 		"--manifests", p.objects.dir, "--use-proxy-protocol", "--allow-wildcard-routes", "--http-header-name-case-adjustments", "X-CASE-Test",
 		"--default-destination-ca-path", serviceCA,
 	}, args...)...)
-	if strings.Contains(p.log.String(), "line=") {
-		p.t.Fatalf("the test's own objects are wrong:\n%s", p.log)
+	if strings.Contains(p.Stderr.String(), "line=") {
+		p.t.Fatalf("the test's own objects are wrong:\n%s", p.Stderr)
 	}
 }
 
@@ -200,12 +200,12 @@ const somebody = "198.51.100.1"
 
 // dial connects as the client with the address, to port 80 or 443.
 func (p *plane) dial(ctx context.Context, from string, port int) (net.Conn, error) {
-	family, address, local := "TCP4", p.http, "192.0.2.80"
+	family, address, local := "TCP4", p.HTTP, "192.0.2.80"
 	if strings.Contains(from, ":") {
 		family, local = "TCP6", "2001:db8::80"
 	}
 	if port == 443 {
-		address = p.https
+		address = p.HTTPS
 	}
 	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", address)
 	if err != nil {

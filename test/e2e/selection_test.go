@@ -138,7 +138,7 @@ func (c *cluster) testSelection(haproxy string) {
 	c.testForeignEndpoints(r, red)
 
 	// Nobody tells a router of what left while it did not run.
-	r.stop()
+	r.Stop()
 	red.edit("one", label("b"))
 	red.edit("two", path("/out"))
 	blue.team("green")

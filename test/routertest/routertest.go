@@ -79,6 +79,12 @@ type Router struct {
 	done chan struct{}
 }
 
+// Password is that of the statistics page.
+const Password = "test-password"
+
+// PID is the number of the router's process.
+func (r *Router) PID() int { return r.cmd.Process.Pid }
+
 // Port is the port of an address.
 func Port(address string) string {
 	_, port, _ := net.SplitHostPort(address)
@@ -104,7 +110,7 @@ func prepare(t *testing.T, o Options) *Router {
 		args = append(args, "--bind-address", "127.0.0.1")
 	}
 	r.cmd = exec.Command(o.Program, append(args, o.Args...)...) //nolint:gosec // our own program
-	r.cmd.Env = append(append(os.Environ(), "STATS_PASSWORD=test-password", "ROUTER_MAX_CONNECTIONS=2000"), o.Env...)
+	r.cmd.Env = append(append(os.Environ(), "STATS_PASSWORD="+Password, "ROUTER_MAX_CONNECTIONS=2000"), o.Env...)
 	r.cmd.Stdout, r.cmd.Stderr = r.Stdout, r.Stderr
 	if o.Stdout != nil {
 		r.cmd.Stdout = o.Stdout
@@ -112,8 +118,8 @@ func prepare(t *testing.T, o Options) *Router {
 	return r
 }
 
-// Start runs the router until the end of the test, and waits until it is ready.
-func Start(t *testing.T, o Options) *Router {
+// run starts the router.
+func run(t *testing.T, o Options) *Router {
 	t.Helper()
 	r := prepare(t, o)
 	if err := r.cmd.Start(); err != nil {
@@ -123,7 +129,14 @@ func Start(t *testing.T, o Options) *Router {
 		defer close(r.done)
 		_ = r.cmd.Wait()
 	}()
-	t.Cleanup(r.stop)
+	return r
+}
+
+// Start runs the router until the end of the test, and waits until it is ready.
+func Start(t *testing.T, o Options) *Router {
+	t.Helper()
+	r := run(t, o)
+	t.Cleanup(r.Stop)
 	Eventually(t, "the router is ready", func() error {
 		select {
 		case <-r.done:
@@ -152,18 +165,11 @@ func (r *Router) Ready() error {
 // Refused runs a router that is to end with an error, and returns what it says.
 func Refused(t *testing.T, o Options) string {
 	t.Helper()
-	r := prepare(t, o)
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(r.done)
-		_ = r.cmd.Wait()
-	}()
+	r := run(t, o)
 	select {
 	case <-r.done:
 	case <-time.After(Patience):
-		r.stop()
+		r.Stop()
 		t.Fatalf("the router goes on:\n%s", r.Stderr)
 	}
 	if r.cmd.ProcessState.ExitCode() == 0 {
@@ -172,7 +178,8 @@ func Refused(t *testing.T, o Options) string {
 	return r.Stderr.String()
 }
 
-func (r *Router) stop() {
+// Stop ends the router; more than once is once.
+func (r *Router) Stop() {
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-r.done:
@@ -231,7 +238,13 @@ func (r *Router) Dial(ctx context.Context, network, address string) (net.Conn, e
 // Eventually tries until there is no error.
 func Eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
-	deadline := time.NewTimer(Patience)
+	Within(t, Patience, what, try)
+}
+
+// Within tries until there is no error, for a limited time.
+func Within(t *testing.T, limit time.Duration, what string, try func() error) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
@@ -242,7 +255,7 @@ func Eventually(t *testing.T, what string, try func() error) {
 		}
 		select {
 		case <-deadline.C:
-			t.Fatalf("%s: not within %v: %v", what, Patience, err)
+			t.Fatalf("%s: not within %v: %v", what, limit, err)
 		case <-ticker.C:
 		}
 	}
