@@ -1,0 +1,101 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+
+	"router/pkg/access"
+	"router/pkg/controller"
+	"router/pkg/model"
+	"router/pkg/options"
+	"router/pkg/source/kube"
+	"router/pkg/stats"
+)
+
+// readiness is why the router is not ready, if it is not.
+func readiness(c *controller.Controller) error {
+	select {
+	case <-c.Ready():
+		return nil
+	default:
+		return errors.New("routes are not served yet")
+	}
+}
+
+// probeURL is what HAProxy itself answers on the port for HTTP.
+func probeURL(l model.Listen) string {
+	// Not "localhost", which need not have an address of the family.
+	host := cmp.Or(l.Address, "127.0.0.1")
+	if l.Mode == model.IPv6 && l.Address == "" {
+		host = "::1"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(l.HTTPPort)) + "/_______internal_router_healthz"
+}
+
+// metricsTLS is the TLS of the statistics port, nil for plain HTTP only.
+func metricsTLS(o options.MetricsTLS, logger *slog.Logger) (*tls.Config, error) {
+	if o.CertFile == "" || o.KeyFile == "" {
+		return nil, nil //nolint:nilnil // no TLS is no error
+	}
+	cert, err := stats.NewCertificate(stats.CertificateOptions{CertFile: o.CertFile, KeyFile: o.KeyFile, Logger: logger})
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-tls-cert-file: %w", err)
+	}
+	return &tls.Config{
+		GetCertificate: cert.Get, MinVersion: o.MinVersion, CipherSuites: o.Ciphers, CurvePreferences: o.Curves,
+	}, nil
+}
+
+func statsAddress(o options.Options) string {
+	if o.ListenAddr != "" {
+		return o.ListenAddr
+	}
+	return ":" + strconv.Itoa(o.StatsPort)
+}
+
+// credentials reads the user and password of the statistics page from files,
+// or makes a password and prints it, once.
+func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
+	if o.StatsUserFile != "" && o.StatsPasswordFile != "" {
+		user, err := os.ReadFile(o.StatsUserFile)
+		if err != nil {
+			return fmt.Errorf("--stats-user-file: %w", err)
+		}
+		password, err := os.ReadFile(o.StatsPasswordFile)
+		if err != nil {
+			return fmt.Errorf("--stats-password-file: %w", err)
+		}
+		o.StatsUser, o.StatsPassword = string(user), model.NewSecret(string(password))
+	}
+	if o.StatsPassword.IsEmpty() {
+		o.StatsPassword = model.NewSecret(rand.Text()[:passwordLength])
+		_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, o.StatsUser, o.StatsPassword.Reveal())
+		return err
+	}
+	return nil
+}
+
+// passwordLength is how many of its base-32 characters a made password has: 60 bits.
+const passwordLength = 12
+
+
+// newReviewer lets the cluster decide who may use the statistics port beside
+// those with the password; nil where there is no cluster.
+func newReviewer(o options.Options) (stats.Reviewer, error) {
+	if o.Manifests != "" {
+		return nil, nil //nolint:nilnil // the password alone counts
+	}
+	config, err := kube.Config(kube.Flags(o.Kubernetes))
+	if err != nil {
+		return nil, err
+	}
+	return access.New(access.Options{Config: config, RouterName: o.Name})
+}
