@@ -86,7 +86,6 @@ func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
 // passwordLength is how many of its base-32 characters a made password has: 60 bits.
 const passwordLength = 12
 
-
 // newReviewer lets the cluster decide who may use the statistics port beside
 // those with the password; nil where there is no cluster.
 func newReviewer(o options.Options) (stats.Reviewer, error) {
