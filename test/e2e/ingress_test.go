@@ -140,9 +140,9 @@ func TestIngressManifests(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for url, location := range map[string]string{"http://tls.test/x?y": "https://tls.test/x?y", "http://pass.test/": "https://pass.test/"} {
-			if answer, err := r.get(url); err != nil || answer.StatusCode != http.StatusFound || answer.Header.Get("Location") != location {
-				t.Errorf("%s: %+v %v", url, answer.Response, err)
+		for _, at := range []string{"tls.test/x?y", "pass.test/"} {
+			if answer, err := r.get("http://" + at); err != nil || answer.StatusCode != http.StatusFound || answer.Header.Get("Location") != "https://"+at {
+				t.Errorf("%s: %+v %v", at, answer.Response, err)
 			}
 		}
 		if answer, err := r.get("http://rewrite.test/old/x"); err != nil || answer.echo.Path != "/new/x" {
@@ -423,10 +423,11 @@ func (c *cluster) testSecretsOfIngresses(haproxy string) {
 		t.Error(err)
 	}
 	eventually(t, "the secret of the other router's Ingress is not read", func() error {
-		if now, err := c.secretWatches(); err != nil || now-before != 1 {
-			return fmt.Errorf("%d watches, %v", now-before, err)
+		now, err := c.secretWatches()
+		if err == nil && now-before != 1 {
+			err = fmt.Errorf("%d watches", now-before)
 		}
-		return nil
+		return err
 	})
 	eventually(t, "the router may write the status", func() error {
 		i, err := ingresses.Get(ctx, "shop", metav1.GetOptions{})

@@ -69,7 +69,7 @@ func newDirectory(t *testing.T) directory { return directory{t, t.TempDir()} }
 func (d directory) write(name string, docs ...string) {
 	d.t.Helper()
 	hidden := filepath.Join(d.dir, "."+name)
-	if err := os.WriteFile(hidden, []byte(strings.Join(docs, "\n---\n")), 0o600); err != nil {
+	if err := os.WriteFile(hidden, []byte(strings.Join(docs, "\n---\n")), 0o600); err != nil { //nolint:gosec // names are the tests' own
 		d.t.Fatal(err)
 	}
 	if err := os.Rename(hidden, filepath.Join(d.dir, name)); err != nil {

@@ -57,8 +57,9 @@ type opinion interface {
 type role int
 
 const (
-	// undecided replicas write in the order of their rank, within one turn.
-	undecided role = iota
+	// Undecided ones, which have the zero value, write in the order of their
+	// rank, within one turn.
+	_ role = iota
 	// first replicas write at once: their writes have succeeded.
 	first
 	// later replicas have seen their work done by another.
