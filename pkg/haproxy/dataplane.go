@@ -33,7 +33,7 @@ type Options struct {
 	// ReloadTimeout bounds a start or reload; 0 means 2 min.
 	ReloadTimeout time.Duration
 	// Spares is how many backends are prepared for each kind of settings that
-	// routes have, where HAProxy cannot add them while it runs; 0 means 32,
+	// routes have, where HAProxy cannot add them while it runs; 0 means 10,
 	// less than 0 none.
 	Spares int
 	// StopGrace is how long open connections have to end at a stop.

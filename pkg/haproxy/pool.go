@@ -41,10 +41,10 @@ func (b *Backend) settings(f Features) settingsKey {
 }
 
 // Bounds of what is prepared, and so of what it costs: a section is about 50
-// lines, a spare backend 8 kB of memory, and one with slots 35 kB.
+// lines, a spare backend 8 kB of memory, and one with slots 50 kB.
 const (
 	maxShared      = 200
-	sparesOf       = 32 // Half of it where servers are slots.
+	sparesOf       = 10
 	maxSpareKinds  = 8
 	spareNamespace = "_spare" // No namespace has an underscore.
 )
@@ -81,14 +81,10 @@ func (s *State) sections(f Features) []section {
 	if f.AddBackend {
 		return list
 	}
-	count := f.Spares
-	if !f.DynamicServers {
-		count /= 2
-	}
 	for i := range list[:min(len(list), maxSpareKinds)] {
 		// The prefix, which tells protocols apart, is that of a user's name.
 		prefix, _, _ := strings.Cut(list[i].users[0], ":")
-		for n := range count {
+		for n := range f.Spares {
 			list[i].spares = append(list[i].spares, spareName(prefix, list[i].name, n+1))
 		}
 	}

@@ -137,7 +137,7 @@ func TestRoutesThatComeNeedNoReload(t *testing.T) {
 		}
 
 		// A route that goes makes room for others, as often as that happens.
-		for i := range 3 * 32 {
+		for i := range 100 {
 			name := fmt.Sprint("guest", i)
 			if o := apply(t, p, model.Change{Upsert: []*model.Route{sticky(name, c)}}); o.Reloaded || len(o.Pending) > 0 {
 				t.Fatalf("guest %d took a reload", i)
@@ -148,7 +148,7 @@ func TestRoutesThatComeNeedNoReload(t *testing.T) {
 				}
 			}
 			apply(t, p, model.Change{Delete: []model.RouteKey{{Namespace: "ns", Name: name}}})
-			if i%8 == 0 {
+			if i%4 == 0 {
 				settle(t, p)
 			}
 		}

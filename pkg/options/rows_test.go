@@ -147,7 +147,7 @@ func rowCases() []rowCase {
 		{"errorfile-503", "Global.ErrorPage503", "", "f", "f", all},
 		{"errorfile-404", "Global.ErrorPage404", "", "f", "f", all},
 		{"graceful-shutdown-delay", "GracefulShutdownDelay", "45s", "0s", "0s", times},
-		{"blueprint-route-pool-size", "Spares", "32", "10", "10", no("-1", "x", "1001")},
+		{"blueprint-route-pool-size", "Spares", "10", "32", "32", no("-1", "x", "1001")},
 		{"max-shutdown-timeout", "ShutdownTimeout", "30s", "0", "0s", no("5s", "-1", "x")},
 		{"max-reload-wait-time", "ReloadTimeout", "2m0s", "60", "1m0s", no("0", "5s", "x")},
 

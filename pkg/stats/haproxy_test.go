@@ -280,3 +280,28 @@ func TestAnHAProxyThatIsGoneIsTold(t *testing.T) {
 		}
 	})
 }
+
+func TestThePageNamesRoutesAndNothingThatIsSpare(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		p.serveRoutes(t, "one")
+		if p.serveRoutes(t, "two").Reloaded {
+			t.Fatal("the second route has a backend of its own")
+		}
+		p.get(t, "two", 1)
+		for _, path := range []string{"/", "/;csv"} {
+			body := request(t, p.stats.Handler(), http.MethodGet, path).Body.String()
+			for _, want := range []string{"be_http:ns:one", "be_http:ns:two", "openshift_default"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s is without %s", path, want)
+				}
+			}
+			if strings.Contains(body, "_spare") {
+				t.Errorf("%s shows spare backends", path)
+			}
+			if path == "/" && (strings.Count(body, "<table ") != strings.Count(body, "</table>") || !strings.HasSuffix(strings.TrimSpace(body), "</html>")) {
+				t.Errorf("the page is not whole: %d tables, %d ends", strings.Count(body, "<table "), strings.Count(body, "</table>"))
+			}
+		}
+	})
+}

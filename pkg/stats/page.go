@@ -29,6 +29,10 @@ func (s *Server) page() http.Handler {
 			// A kept connection would hold an old worker back at a reload.
 			DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: pageTimeout,
 		},
+		ModifyResponse: func(r *http.Response) error {
+			filterPage(r, s.opts.Collector.BackendNames)
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			s.opts.Logger.Debug("haproxy's statistics page does not answer", "error", err)
 			http.Error(w, "HAProxy is not running.", http.StatusServiceUnavailable)
