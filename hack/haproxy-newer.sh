@@ -7,10 +7,13 @@ cd "$(dirname "$0")/.."
 want=$1
 suite=$2
 out=$PWD/build/haproxy-$want
-if [ -x "$out/haproxy" ] && "$out/haproxy" -v 2>/dev/null | grep -q "version $want"; then exit 0; fi
+# The first line of what a binary says of itself. (Not by "head": what is still
+# written then would end in an error.)
+version() { local all; all=$("$1" -v) && echo "${all%%$'\n'*}"; }
+if [ -x "$out/haproxy" ] && [[ $(version "$out/haproxy") == *"version $want"* ]]; then exit 0; fi
 
 rm -rf "$out" && mkdir -p "$out/apt/lists/partial" "$out/apt/cache/archives/partial" "$out/root"
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep '/debian/$' | sort -u | head -n 1)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep '/debian/$' | sort -u | sed -n 1p)
 if [ -z "$mirror" ]; then echo "no Debian mirror is configured; run apt-get update first" >&2; exit 1; fi
 for from in $(printf '%s\n' sid "$suite" | sort -u); do
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $from main"
@@ -27,7 +30,7 @@ packages=$("${apt[@]}" install --print-uris -y haproxy | grep -o '[^/ ]*\.deb ' 
 (cd "$out/apt/cache/archives" && "${apt[@]}" download $packages)
 for deb in "$out"/apt/cache/archives/*.deb; do dpkg-deb -x "$deb" "$out/root"; done
 
-loader=$(find "$out/root" -name 'ld-linux-*.so.*' | head -n 1)
+loader=$(find "$out/root" -name 'ld-linux-*.so.*' | sed -n 1p)
 libraries=$(find "$out/root" -name '*.so*' -printf '%h\n' | sort -u | tr '\n' ':')
 # HAProxy starts itself again at a reload, by the name it was called by: that
 # has to be this wrapper, not the loader.
@@ -37,5 +40,5 @@ exec '$loader' --argv0 "\$0" --library-path '${libraries%:}' '$out/root/usr/sbin
 EOF
 chmod +x "$out/haproxy"
 rm -rf "$out/apt"
-"$out/haproxy" -v | head -n 1
-"$out/haproxy" -v | grep -q "version $want" || { echo "the HAProxy of Debian's $suite is not version $want any more" >&2; exit 1; }
+version "$out/haproxy"
+[[ $(version "$out/haproxy") == *"version $want"* ]] || { echo "the HAProxy of Debian's $suite is not version $want any more" >&2; exit 1; }
