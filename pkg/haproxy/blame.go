@@ -53,9 +53,20 @@ func (d *DataPlane) named(text string) (model.RouteKey, bool) {
 		if b := d.disk.state.Backends[w]; b != nil {
 			return b.Route, true
 		}
-		if key, ok := d.opts.Templates.RouteOfFile(w); ok && d.routes[key] != nil {
+		if key, ok := d.routeOfFile(w); ok {
 			return key, true
 		}
 	}
 	return model.RouteKey{}, false
+}
+
+// routeOfFile is the route that a certificate, CA or allowlist file belongs
+// to; false where none that is wanted does.
+func (d *DataPlane) routeOfFile(path string) (model.RouteKey, bool) {
+	stem, ok := d.opts.Templates.StemOfFile(path)
+	if !ok {
+		return model.RouteKey{}, false
+	}
+	key, ok := d.stems[stem]
+	return key, ok
 }

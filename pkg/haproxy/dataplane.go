@@ -75,7 +75,9 @@ type DataPlane struct {
 
 	// What is wanted: the routes, what each renders to, and the hosts that
 	// routes share, with nil for those that hold it and are not served.
-	routes    map[model.RouteKey]*model.Route
+	routes map[model.RouteKey]*model.Route
+	// stems are the routes by template.FileStem.
+	stems     map[string]model.RouteKey
 	backends  map[model.RouteKey]string
 	hosts     map[template.HostKey]map[model.RouteKey]*model.Route
 	hostTexts map[template.HostKey]template.HostText
@@ -120,7 +122,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 	o.ReloadTimeout = cmp.Or(o.ReloadTimeout, reloadTimeout)
 	d := &DataPlane{
 		opts: o, files: o.Layout, disk: newDisk(),
-		routes: map[model.RouteKey]*model.Route{}, backends: map[model.RouteKey]string{},
+		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
 		held:   map[model.RouteKey]template.HostKey{},
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
@@ -247,7 +249,7 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 		d.drop(r.Key, dirty)
 	}
 	d.unhold(r.Key, dirty)
-	d.routes[r.Key] = r
+	d.routes[r.Key], d.stems[template.FileStem(r.Key)] = r, r.Key
 	d.backends[r.Key] = text.Backend
 	host := template.HostKeyOf(r)
 	if d.hosts[host] == nil {
@@ -316,6 +318,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 	delete(d.desired.CAs, ca)
 	delete(d.desired.Lists, list)
 	d.pending.cas[ca], d.pending.lists[list] = true, true
+	delete(d.stems, template.FileStem(key))
 	delete(d.routes, key)
 	delete(d.backends, key)
 }
@@ -570,7 +573,7 @@ func (d *DataPlane) loaded(ctx context.Context) error {
 		if path == d.files.ClientCA.String() {
 			continue // The listeners name it.
 		}
-		if key, ok := d.opts.Templates.RouteOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
+		if key, ok := d.routeOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
 			delete(d.applied.CAs, path)
 			unloaded.cas[path] = true
 		}

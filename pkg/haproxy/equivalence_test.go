@@ -263,7 +263,7 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 }
 
 func routeOfCA(d *DataPlane, path string) *model.Route {
-	key, _ := d.opts.Templates.RouteOfFile(path)
+	key, _ := d.routeOfFile(path)
 	return d.routes[key]
 }
 

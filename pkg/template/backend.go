@@ -57,7 +57,7 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 		RateLimit:      be.RateLimit,
 	}
 	if be.Allowlist != nil {
-		p, err := in(files.Lists, fileStem(r.Key)+".txt")
+		p, err := in(files.Lists, FileStem(r.Key)+".txt")
 		b.fail("allowlist", err)
 		v.Allowlist = &p
 	}
@@ -125,5 +125,5 @@ func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, e
 }
 
 func caPath(k model.RouteKey, files Layout) (Path, error) {
-	return in(files.CAs, fileStem(k)+".pem")
+	return in(files.CAs, FileStem(k)+".pem")
 }

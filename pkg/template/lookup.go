@@ -101,7 +101,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 				sni = VerdictDefault
 			}
 			if r.Certificate != nil && text.Crt == nil {
-				cert := NewCertificate(t.files.Certificates.text+"/"+fileStem(r.Key)+".pem", *r.Certificate)
+				cert := NewCertificate(t.files.Certificates.text+"/"+FileStem(r.Key)+".pem", *r.Certificate)
 				text.Crt, text.Winner, sni = &CrtEntry{Path: cert.Path, Filter: filter}, r.Key, cert.ID
 			}
 		}

@@ -1,6 +1,11 @@
 package template
 
-import "router/pkg/model"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"router/pkg/model"
+)
 
 // BackendName is the name of a route's backend, with the reference router's
 // prefixes, from which dashboards and log parsers know it.
@@ -27,6 +32,23 @@ func backendPrefix(t model.Termination) string {
 // such as "del ssl crt-list" expect a number.
 const fileSeparator = "+"
 
-// fileStem is the name, without directory and ending, of the files that
-// belong to one route.
-func fileStem(k model.RouteKey) string { return k.Namespace + fileSeparator + k.Name }
+// A file's name has at most 255 bytes on Linux, a namespace 63 and a route's
+// name 253. maxStem leaves room for the ending, and for what is added to the
+// name of the temporary file that the file is before it is complete.
+const (
+	maxStem     = 220
+	digestBytes = 16
+)
+
+// FileStem is the name, without directory and ending, of the files that belong
+// to one route. One that would be too long is cut and ends in a digest of the
+// whole, behind a second separator, so that no two routes have the same.
+func FileStem(k model.RouteKey) string {
+	stem := k.Namespace + fileSeparator + k.Name
+	if len(stem) <= maxStem {
+		return stem
+	}
+	sum := sha256.Sum256([]byte(stem))
+	digest := fileSeparator + hex.EncodeToString(sum[:digestBytes])
+	return stem[:maxStem-len(digest)] + digest
+}

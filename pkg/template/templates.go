@@ -198,7 +198,7 @@ func (t *Templates) Route(r *model.Route) (RouteText, error) {
 		text.CA = &File{Path: p.text, Content: tls.CA}
 	}
 	if r.Certificate != nil {
-		p, err := in(t.files.Certificates, fileStem(r.Key)+".pem")
+		p, err := in(t.files.Certificates, FileStem(r.Key)+".pem")
 		if err != nil {
 			return RouteText{}, err
 		}
@@ -240,17 +240,16 @@ func firstVerifyHost(r *model.Route) string {
 // RouteFiles are the paths of the files that a route may have: its
 // destination CA and its allowlist.
 func (t *Templates) RouteFiles(k model.RouteKey) (ca, allowlist string) {
-	return filepath.Join(t.files.CAs.text, fileStem(k)+".pem"), filepath.Join(t.files.Lists.text, fileStem(k)+".txt")
+	return filepath.Join(t.files.CAs.text, FileStem(k)+".pem"), filepath.Join(t.files.Lists.text, FileStem(k)+".txt")
 }
 
-// RouteOfFile is the route that a certificate, CA or allowlist file belongs to.
-func (t *Templates) RouteOfFile(path string) (model.RouteKey, bool) {
+// StemOfFile is the FileStem of the route that a certificate, CA or allowlist
+// file belongs to; false where the path is in none of their directories.
+func (t *Templates) StemOfFile(path string) (string, bool) {
 	switch filepath.Dir(path) {
 	case t.files.Certificates.text, t.files.CAs.text, t.files.Lists.text:
-	default:
-		return model.RouteKey{}, false
+		base := filepath.Base(path)
+		return strings.TrimSuffix(base, filepath.Ext(base)), true
 	}
-	base := filepath.Base(path)
-	namespace, name, found := strings.Cut(strings.TrimSuffix(base, filepath.Ext(base)), fileSeparator)
-	return model.RouteKey{Namespace: namespace, Name: name}, found
+	return "", false
 }
