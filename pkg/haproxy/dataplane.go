@@ -89,7 +89,8 @@ type DataPlane struct {
 	guarded bool
 	frames  map[bool]string
 	desired *State
-	// quarantined are routes that HAProxy refused, until they change.
+	// quarantined are routes that cannot be rendered or that HAProxy refused,
+	// with the reason, until they change.
 	quarantined map[model.RouteKey]string
 
 	// What is: the state of the running worker, and what may differ from it.
@@ -164,7 +165,6 @@ func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
 // The error is about HAProxy or its files as a whole; the change is kept and
 // the next call tries again.
 func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, error) {
-	rejected := map[model.RouteKey]string{}
 	dirty := map[template.HostKey]bool{}
 	if change.Files != nil {
 		d.opts.Global.SetFiles(*change.Files)
@@ -180,7 +180,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 		delete(d.quarantined, r.Key)
 		if err := d.want(r, dirty); err != nil {
 			d.hold(r.Key, template.HostKeyOf(r), dirty)
-			rejected[r.Key] = err.Error()
+			d.quarantined[r.Key] = err.Error()
 		}
 	}
 	for _, h := range change.Hold {
@@ -188,10 +188,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
 	}
 	d.rehost(dirty)
-	outcome, err := d.Converge(ctx)
-	maps.Copy(rejected, outcome.Rejected)
-	outcome.Rejected = rejected
-	return outcome, err
+	return d.Converge(ctx)
 }
 
 // wantFiles takes the router's own TLS files, and the frames that name them,
