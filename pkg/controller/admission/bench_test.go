@@ -57,6 +57,55 @@ func BenchmarkSet(b *testing.B) {
 	}
 }
 
+// BenchmarkWildcard edits the wildcard route beside many hosts below it. What
+// is the wildcard's own is no matter of theirs.
+func BenchmarkWildcard(b *testing.B) {
+	for _, n := range []int{1000, 10000, 50000} {
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			x := admission.NewIndex(admission.Options{AllowWildcards: true, Validate: true, Now: time.Now})
+			routes := crowd(n, true)
+			x.Update(routes, nil)
+			edited := routes[0].DeepCopy()
+			edited.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, CACertificate: "nonsense"}
+			for i := 0; b.Loop(); i++ {
+				r := routes[0]
+				if i%2 == 0 {
+					r = edited
+				}
+				if changed := x.Set(r); len(changed) != 1 {
+					b.Fatalf("changed are %v", changed)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPaths moves one of many paths of one host. This cost does follow
+// their number: it is what a host that many routes share costs its owner.
+func BenchmarkPaths(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(fmt.Sprintf("paths=%d", n), func(b *testing.B) {
+			x := admission.NewIndex(admission.Options{Validate: true, Now: time.Now})
+			routes := crowd(n, false)
+			for _, r := range routes {
+				r.Spec.Host, r.Spec.Path = "apps.example.org", "/"+r.Name
+			}
+			x.Update(routes, nil)
+			moved := routes[n/2].DeepCopy()
+			moved.Spec.Path = "/elsewhere"
+			for i := 0; b.Loop(); i++ {
+				r := routes[n/2]
+				if i%2 == 0 {
+					r = moved
+				}
+				if changed := x.Set(r); len(changed) != 1 {
+					b.Fatalf("changed are %v", changed)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkStart decides about all routes at once, as after a start.
 func BenchmarkStart(b *testing.B) {
 	routes := crowd(50000, true)

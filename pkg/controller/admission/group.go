@@ -91,6 +91,16 @@ type standing struct {
 	first, foreign *claim
 }
 
+// sameOwner reports whether two owners of a zone, either of which may be nil,
+// are the same to the hosts below them. What else a wildcard route is edited
+// in is none of the hosts' business, and there may be many.
+func sameOwner(a, b *claim) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return older(a, b) == 0 && a.kind == b.kind && a.name == b.name && a.host == b.host
+}
+
 // trackHeads starts or ends the account of heads.
 func (z *zone) trackHeads(shared bool) {
 	switch {

@@ -131,7 +131,6 @@ func (x *Index) insert(c *claim, zones map[string]*touched) {
 	}
 	if c.wildcard {
 		z.wildcards.add(c)
-		z.trackHeads(x.o.SharedHosts)
 		return
 	}
 	claims := z.hosts[c.host]
@@ -152,7 +151,6 @@ func (x *Index) remove(c *claim, zones map[string]*touched) {
 	z := x.zones[touch(c, zones)]
 	if c.wildcard {
 		z.wildcards.remove(c)
-		z.trackHeads(x.o.SharedHosts)
 		return
 	}
 	claims := z.hosts[c.host]
@@ -167,9 +165,12 @@ func (x *Index) remove(c *claim, zones map[string]*touched) {
 // settle works out the verdicts that a zone's changes have made others.
 func (x *Index) settle(d string, t *touched, tell func(model.RouteKey, Verdict)) {
 	z := x.zones[d]
+	// Not before: an edited wildcard is taken out and put back, and the account
+	// of a large domain is kept meanwhile.
+	z.trackHeads(x.o.SharedHosts)
 	before := z.now
 	z.now = z.stand()
-	if z.now.owner != before.owner {
+	if !sameOwner(z.now.owner, before.owner) {
 		for _, claims := range z.hosts {
 			claims.settle(x.o.SharedHosts, z.now.overHost, tell)
 		}
