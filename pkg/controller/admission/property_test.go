@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,8 +69,8 @@ func ingressPath(k model.RouteKey) *IngressPath {
 }
 
 // called is the name of the object that a route stands for.
-func called(r *routev1.Route) string {
-	if part := ingressPath(keyOf(r)); part != nil {
+func (w *world) called(r *routev1.Route) string {
+	if part := w.o.ingressPath(keyOf(r)); part != nil {
 		return part.Ingress
 	}
 	return r.Name
@@ -147,7 +148,7 @@ func (w *world) step() map[string]bool {
 	change := func(k model.RouteKey, r *routev1.Route) {
 		for _, v := range []*routev1.Route{w.routes[k], r} {
 			if v != nil {
-				host := w.o.Naming.host(v, called(v))
+				host := w.o.Naming.host(v, w.called(v))
 				about[domain(host)] = true
 			}
 		}
@@ -216,7 +217,7 @@ func (w *world) tell(keys []model.RouteKey) {
 func (w *world) check(t *testing.T, step int, about map[string]bool) {
 	t.Helper()
 	concerned := func(r *routev1.Route) bool {
-		host := w.o.Naming.host(r, called(r))
+		host := w.o.Naming.host(r, w.called(r))
 		return about == nil || about[domain(host)]
 	}
 	var routes []*routev1.Route
@@ -230,8 +231,14 @@ func (w *world) check(t *testing.T, step int, about map[string]bool) {
 		if got, known := w.believed[k]; !known || !got.Equal(v) {
 			t.Fatalf("step %d: %s is believed to be %+v, known %v, want %+v", step, k, got, known, v)
 		}
-		if about == nil && v.Winner != (model.RouteKey{}) && !holdsWhatItNeeds(w, want, k, v) {
+		if v.Reason != HostAlreadyClaimed {
+			continue
+		}
+		if !holdsWhatItNeeds(w, want, k, v) {
 			t.Fatalf("step %d: %s lost to %s, which does not hold its host", step, k, v.Winner)
+		}
+		if !w.names(v.Message, k, v.Winner) {
+			t.Fatalf("step %d: %s lost to %s, but is told: %s", step, k, v.Winner, v.Message)
 		}
 	}
 	for k := range w.believed {
@@ -252,6 +259,30 @@ func holdsWhatItNeeds(w *world, verdicts map[model.RouteKey]Verdict, loser model
 	o := w.o.normal()
 	a, b := examine(w.routes[v.Winner], nil, o), examine(w.routes[loser], nil, o)
 	return known && winner.Winner == (model.RouteKey{}) && older(a, b) < 0 && conflict(a, b, o)
+}
+
+// names reports whether a loser's message has the name of the winner, as a
+// word of its own, and of nobody else but the loser. The namespace may be left out where it
+// is the loser's.
+func (w *world) names(message string, loser, winner model.RouteKey) bool {
+	full := func(r *routev1.Route) string { return r.Namespace + "/" + w.called(r) }
+	want, self, found := full(w.routes[winner]), full(w.routes[loser]), false
+	others := map[string]bool{}
+	for _, r := range w.routes {
+		others[full(r)] = true
+	}
+	for _, word := range strings.FieldsFunc(message, func(c rune) bool { return strings.ContainsRune(" ,;:", c) }) {
+		if others[loser.Namespace+"/"+word] {
+			word = loser.Namespace + "/" + word
+		}
+		switch {
+		case word == want:
+			found = true
+		case others[word] && word != self:
+			return false
+		}
+	}
+	return found
 }
 
 func TestTheIndexAnswersLikeAFreshDecisionAfterAnyChange(t *testing.T) {
