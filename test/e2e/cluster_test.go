@@ -140,6 +140,7 @@ func TestCluster(t *testing.T) {
 			t.Run("tokens", func(t *testing.T) { c.testTokens(t, r) })
 			t.Run("objects", func(t *testing.T) { c.t = t; c.testObjects(r) })
 			t.Run("ingresses", func(t *testing.T) { c.t = t; c.testIngresses(r) })
+			t.Run("runners-up", func(t *testing.T) { c.t = t; c.testRunnersUp(r) })
 			t.Run("scaling", func(t *testing.T) { c.t = t; c.testScaling(r) })
 			t.Run("reloads under load", func(t *testing.T) { c.t = t; c.testReloads(r) })
 			t.Run("no API server", func(t *testing.T) { c.t = t; c.testUnreachable(r) })
@@ -147,6 +148,7 @@ func TestCluster(t *testing.T) {
 	}
 	// What follows is about the cluster, not about HAProxy.
 	haproxy := haproxies.All(t)[0].Path
+	t.Run("a start beside many routes", func(t *testing.T) { c := *c; c.t = t; c.testStart(haproxy) })
 	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
 	t.Run("secrets of ingresses", func(t *testing.T) { c := *c; c.t = t; c.testSecretsOfIngresses(haproxy) })
 	t.Run("messages", func(t *testing.T) { c := *c; c.t = t; c.testMessages(haproxy) })
