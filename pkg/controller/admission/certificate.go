@@ -159,6 +159,11 @@ func namesIssuer(c, issuer *x509.Certificate) bool {
 		(len(c.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, issuer.SubjectKeyId))
 }
 
+// maxSignatures is how many signatures are checked to find the way to an
+// authority, as many as Go's own verification does: certificates that are made
+// for it could ask for millions.
+const maxSignatures = 100
+
 // issuedBy checks that a leaf was issued by one of the authorities, maybe
 // through intermediates. Dates and names are not looked at: they are the
 // client's business. Signatures whose algorithm is too weak to be verified
@@ -169,23 +174,30 @@ func issuedBy(leaf *x509.Certificate, intermediates, cas []*x509.Certificate) er
 		trusted[string(c.Raw)] = true
 	}
 	var lastError error
+	left := maxSignatures
+	if trusted[string(leaf.Raw)] {
+		return nil
+	}
 	reached := []*x509.Certificate{leaf}
 	visited := map[string]bool{string(leaf.Raw): true}
 	for len(reached) > 0 {
 		c := reached[0]
 		reached = reached[1:]
-		if trusted[string(c.Raw)] {
-			return nil
-		}
 		for _, list := range [][]*x509.Certificate{cas, intermediates} {
 			for _, issuer := range list {
 				if visited[string(issuer.Raw)] || !namesIssuer(c, issuer) {
 					continue
 				}
+				if left--; left < 0 {
+					return fmt.Errorf("more than %d signatures had to be checked; leave out certificates that do not lead to the CA", maxSignatures)
+				}
 				var weak x509.InsecureAlgorithmError
 				if err := c.CheckSignatureFrom(issuer); err != nil && !errors.As(err, &weak) {
 					lastError = err
 					continue
+				}
+				if trusted[string(issuer.Raw)] {
+					return nil
 				}
 				visited[string(issuer.Raw)] = true
 				reached = append(reached, issuer)

@@ -135,6 +135,10 @@ func checkHost(host string, wildcard bool) field.ErrorList {
 	if isHost(host) && (!wildcard || domain(host) != "") {
 		return nil
 	}
+	if len(host) > validation.DNS1123SubdomainMaxLength {
+		// Neither repeated nor taken apart: it may be as long as an object.
+		return field.ErrorList{field.TooLong(hostField, "", validation.DNS1123SubdomainMaxLength)}
+	}
 	if len(validation.IsDNS1123Subdomain(host)) > 0 {
 		failures = append(failures, field.Invalid(hostField, host, "host must conform to DNS 952 subdomain conventions"))
 	}

@@ -19,10 +19,10 @@ func checkPath(path string) field.ErrorList {
 	switch {
 	case path == "":
 		return nil
-	case path[0] != '/':
-		return invalid(`must begin with "/"`)
 	case len(path) > maxPath:
 		return field.ErrorList{field.TooLong(pathField, "", maxPath)}
+	case path[0] != '/':
+		return invalid(`must begin with "/"`)
 	}
 	for i := range len(path) {
 		switch c := path[i]; {

@@ -29,6 +29,19 @@ func (c contents) othersAndCertificates() []string {
 	return others
 }
 
+// What is read is bounded, because one goroutine reads for all tenants, and
+// some of the work grows with the square of these sizes and more. The bounds
+// are beyond what OpenSSL serves.
+const (
+	// maxRSABits is OpenSSL's own bound of keys that it verifies with.
+	maxRSABits = 16384
+	// maxKeyBytes is more than the DER of such a private key has.
+	maxKeyBytes = 16 << 10
+	// maxKeys is how many private keys a field may have, of which the first
+	// counts.
+	maxKeys = 4
+)
+
 // decode reads a PEM text. Text around the blocks, such as the bag attributes
 // that OpenSSL writes, is left out, and so are blocks that are cut off.
 func decode(text string) (contents, error) {
@@ -44,10 +57,19 @@ func decode(text string) (contents, error) {
 			if err != nil {
 				return c, fmt.Errorf("certificate %d cannot be parsed: %w", len(c.certs)+1, err)
 			}
+			if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+				return c, fmt.Errorf("certificate %d has an RSA key of %d bits; at most %d are possible", len(c.certs)+1, key.N.BitLen(), maxRSABits)
+			}
 			c.certs = append(c.certs, cert)
 		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ECDSA PRIVATE KEY":
 			if strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
 				return c, errEncrypted
+			}
+			if len(block.Bytes) > maxKeyBytes {
+				return c, fmt.Errorf("the private key is too large: at most %d bits of RSA are possible", maxRSABits)
+			}
+			if len(c.keys) == maxKeys {
+				return c, fmt.Errorf("there are more than %d private keys", maxKeys)
 			}
 			key, err := parseKey(block.Bytes)
 			if err != nil {
