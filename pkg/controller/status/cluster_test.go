@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -124,7 +125,12 @@ func (p *replica) UpdateStatus(_ context.Context, r *routev1.Route) (*routev1.Ro
 	c.writes++
 	c.written = r
 	updated := old.DeepCopy()
-	updated.Status = *r.Status.DeepCopy()
+	// What is no text becomes another on the way.
+	text, err := json.Marshal(r.Status)
+	updated.Status = routev1.RouteStatus{}
+	if err = errors.Join(err, json.Unmarshal(text, &updated.Status)); err != nil {
+		return nil, err
+	}
 	return c.put(updated), nil
 }
 

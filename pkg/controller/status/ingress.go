@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
@@ -38,6 +39,36 @@ func (d *Desired) conditions() []routev1.RouteIngressCondition {
 		admitted.Status = corev1.ConditionTrue
 	}
 	return append([]routev1.RouteIngressCondition{admitted}, d.ExtraConditions...)
+}
+
+// maxMessage bounds the message of a condition, in bytes. Messages repeat what
+// tenants have written, and an object beside its own repetition may be too
+// large for the API server. It is the bound of Kubernetes' own conditions.
+const maxMessage = 32768
+
+// writable is the same as an API server gives it back: one that is asked for
+// bytes that are no text keeps others, and what it keeps would never be what
+// is wanted.
+func (d Desired) writable() Desired {
+	d.Host, d.Reason, d.Message = text(d.Host), text(d.Reason), message(d.Message)
+	d.ExtraConditions = slices.Clone(d.ExtraConditions)
+	for i := range d.ExtraConditions {
+		c := &d.ExtraConditions[i]
+		c.Reason, c.Message = text(c.Reason), message(c.Message)
+	}
+	return d
+}
+
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// message cuts a text that is too long, between two characters, and shows
+// that it is cut.
+func message(s string) string {
+	const cut = "..."
+	if s = text(s); len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage-len(cut)], "") + cut
 }
 
 func (d *Desired) equal(o *Desired) bool {

@@ -70,7 +70,7 @@ func New(o Options) *Writer {
 
 // Set says what a route's status should be from now on. A newer call takes
 // the place of an older one that has not been carried out yet.
-func (w *Writer) Set(d Desired) { w.set(d.Key, &routeOpinion{id: w.id, desired: d}) }
+func (w *Writer) Set(d Desired) { w.set(d.Key, &routeOpinion{id: w.id, desired: d.writable()}) }
 
 // Remove says that a route is none of this router's business any longer: its
 // entry is taken out of the status. The route may be one that was deleted, or

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +35,30 @@ func TestARouteGetsItsEntryOnceAndThenNothingIsWritten(t *testing.T) {
 	}
 	if c.writes != 1 || c.attempts != 1 || c.gets != 1 {
 		t.Errorf("%d writes, %d attempts, %d reads, want one write", c.writes, c.attempts, c.gets)
+	}
+}
+
+// Messages repeat what tenants and HAProxy have said, whatever bytes these are.
+func TestAnyMessageIsWrittenOnce(t *testing.T) {
+	for _, m := range []string{"plain", "\xff\xfe in a block's type", "NUL \x00 and \u2028 < & >", strings.Repeat("ü", maxMessage), strings.Repeat("x", 1<<20)} {
+		c := newCluster()
+		for _, name := range []string{"one", "two"} {
+			c.join(name, "", lag).opinion = func(r *routev1.Route) *Desired {
+				d := admit(r)
+				d.Admitted, d.Reason, d.Message = false, "ExtendedValidationFailed", m
+				d.ExtraConditions = []routev1.RouteIngressCondition{{Type: "SettingsIgnored", Status: corev1.ConditionTrue, Reason: "InvalidSettings", Message: m}}
+				return d
+			}
+		}
+		c.create("r", "www.example.org")
+		c.run(t, time.Hour)
+		if c.writes != 1 {
+			t.Errorf("%.20q: %d writes, want 1", m, c.writes)
+		}
+		a := condition(c.entry(t, "r"), routev1.RouteAdmitted)
+		if a == nil || len(a.Message) > maxMessage || !utf8.ValidString(a.Message) || len(m) <= maxMessage && utf8.ValidString(m) && a.Message != m {
+			t.Errorf("%.20q: condition is %+v", m, a)
+		}
 	}
 }
 
