@@ -435,6 +435,7 @@ func (c *Controller) report(o haproxy.Outcome) {
 		c.opts.Status.Set(status.Desired{
 			Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
 			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, ExtraConditions: settingsIgnored(s.problems),
+			OthersMayServe: s.verdict.Held && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
 		})
 	}
 }

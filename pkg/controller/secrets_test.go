@@ -25,9 +25,11 @@ import (
 
 // neighbours are what a controller talks to. They note what they are asked.
 type neighbours struct {
-	queue    *source.Queue
-	applied  []model.Change
-	said     []string
+	queue   *source.Queue
+	applied []model.Change
+	said    []string
+	// desired are the last statuses that were asked for.
+	desired  map[model.RouteKey]status.Desired
 	followed []string
 }
 
@@ -44,10 +46,13 @@ func (n *neighbours) Exited() <-chan struct{}                                   
 func (n *neighbours) Reports(context.Context) map[model.RouteKey]haproxy.Report { return nil }
 func (n *neighbours) Stop(context.Context) error                                { return nil }
 func (n *neighbours) Observe(*routev1.Route)                                    {}
-func (n *neighbours) Set(d status.Desired)                                      { n.say(d.Key, "admitted", d.Admitted, d.Reason) }
-func (n *neighbours) Remove(k model.RouteKey, _ *routev1.Route)                 { n.say(k, "removed") }
-func (n *neighbours) Follow(k source.Key)                                       { n.followed = append(n.followed, "+"+k.Name) }
-func (n *neighbours) Forget(k source.Key)                                       { n.followed = append(n.followed, "-"+k.Name) }
+func (n *neighbours) Set(d status.Desired) {
+	n.desired[d.Key] = d
+	n.say(d.Key, "admitted", d.Admitted, d.Reason)
+}
+func (n *neighbours) Remove(k model.RouteKey, _ *routev1.Route) { n.say(k, "removed") }
+func (n *neighbours) Follow(k source.Key)                       { n.followed = append(n.followed, "+"+k.Name) }
+func (n *neighbours) Forget(k source.Key)                       { n.followed = append(n.followed, "-"+k.Name) }
 func (n *neighbours) say(k model.RouteKey, what ...any) {
 	n.said = append(n.said, k.String()+" "+fmt.Sprint(what...))
 }
@@ -56,7 +61,7 @@ func (n *neighbours) say(k model.RouteKey, what ...any) {
 // nothing left to do.
 func run(t *testing.T, selection source.Selection) (n *neighbours, c *Controller, settle func()) {
 	t.Helper()
-	n = &neighbours{queue: source.NewQueue(time.Now)}
+	n = &neighbours{queue: source.NewQueue(time.Now), desired: map[model.RouteKey]status.Desired{}}
 	c = New(Options{
 		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, ExternalCertificates: true, Selection: selection,
 		Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
@@ -156,6 +161,35 @@ func TestSecretsAreReadBeforeAnythingIsSaid(t *testing.T) {
 		settle()
 		expect(t, "secrets followed after a deletion", &n.followed, "-two")
 		expect(t, "status after a deletion", &n.said, "n/a removed")
+	})
+}
+
+// A replica that never saw a secret good knows that another may have.
+func TestOthersMayServeWhatThisReplicaCannot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, settle := run(t, source.Selection{})
+		k := source.Key{Kind: source.KindSecret, Namespace: "n", Name: "one"}
+		plain := edge("n", "b", "one")
+		r := plain.Object.(*routev1.Route)
+		r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, Certificate: "nonsense"}
+		n.queue.Push(edge("n", "a", "one"))
+		n.queue.Push(plain)
+		n.queue.Push(source.Change{Key: k})
+		n.queue.MarkSynced()
+		settle()
+		n.queue.Push(source.Change{Key: k})
+		settle()
+		want := func(when, name string, admitted, others bool) {
+			t.Helper()
+			if d := n.desired[model.RouteKey{Namespace: "n", Name: name}]; d.Admitted != admitted || d.OthersMayServe != others {
+				t.Errorf("%s: %+v", when, d)
+			}
+		}
+		want("without the secret", "a", false, true)
+		want("with a certificate of its own", "b", false, false)
+		n.queue.Push(secret(t, "one"))
+		settle()
+		want("with the secret", "a", true, false)
 	})
 }
 

@@ -110,6 +110,9 @@ func (o *balancerOpinion) holds(i metav1.Object) bool {
 // disputed implements opinion: an empty list is nobody's.
 func (o *balancerOpinion) disputed(i metav1.Object) bool { return len(pointsOf(i)) > 0 }
 
+// yields implements opinion: an address is served or not.
+func (o *balancerOpinion) yields(metav1.Object) bool { return false }
+
 func (o *balancerOpinion) carriedOut(base metav1.Object, _ time.Time) metav1.Object {
 	changed := *base.(*networkingv1.Ingress)
 	if o.remove {

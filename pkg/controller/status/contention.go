@@ -65,3 +65,17 @@ func (w *machine) mayStrike(r *record, now time.Time) bool {
 	}
 	return false
 }
+
+// windowsOfYielding is for how many windows a replica leaves an entry alone
+// that another has put there who may know more.
+const windowsOfYielding = 10
+
+// yield leaves an entry to the replica that wrote it, for a time: after that,
+// the other may not be there any longer, and if it is, it says so again.
+func (w *machine) yield(r *record) {
+	r.satisfied, r.overwritten = true, false
+	if !r.waiting {
+		rest := windowsOfYielding * w.o.ContentionWindow
+		w.schedule(r, w.o.Now().Add(rest+w.share(r, rest)))
+	}
+}

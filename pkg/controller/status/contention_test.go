@@ -6,6 +6,7 @@ import (
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // A replica that sees a change of something else, such as a namespace, later
@@ -90,6 +91,75 @@ func TestRoutersOfOneNameThatDisagreeStop(t *testing.T) {
 	c.run(t, 24*time.Hour)
 	if c.writes != before {
 		t.Errorf("%d writes after the fight", c.writes-before)
+	}
+}
+
+// A secret breaks: replicas that have seen it good go on serving the route, one
+// that starts afterwards cannot. They do not fight about it.
+func TestReplicasThatHaveForgottenAreNotContradictedForEver(t *testing.T) {
+	const reason = "ExternalCertificateSecretDeleted"
+	remembers := func(r *routev1.Route) *Desired {
+		d := admit(r)
+		d.Reason, d.Message = reason, "deleted; the last good certificate is served"
+		return d
+	}
+	forgot := func(r *routev1.Route) *Desired {
+		d := admit(r)
+		d.Admitted, d.Reason, d.Message, d.OthersMayServe = false, "ExternalCertificateValidationFailed", "not found", true
+		return d
+	}
+	c := newCluster()
+	contended := &tally{}
+	join := func(name string, opinion func(*routev1.Route) *Desired) *replica {
+		p := c.join(name, "", lag)
+		p.opinion, p.writer.o.Metrics.Contended = opinion, contended
+		return p
+	}
+	const routes = 10
+	for i := range 3 {
+		join(fmt.Sprint("old-", i), remembers)
+	}
+	for i := range routes {
+		c.create(fmt.Sprint("r", i), "www.example.org")
+	}
+	c.run(t, time.Minute)
+	all := func(when string, want corev1.ConditionStatus) {
+		t.Helper()
+		for k := range c.routes {
+			if a := condition(c.entry(t, k.Name), routev1.RouteAdmitted); a.Status != want {
+				t.Errorf("%s: %s: %+v", when, k, a)
+			}
+		}
+	}
+	all("with three replicas", corev1.ConditionTrue)
+	for i := range 2 {
+		before := c.writes
+		c.replicas[i].dead = true
+		join(fmt.Sprint("new-", i), forgot)
+		c.run(t, 20*time.Minute)
+		all("while one serves", corev1.ConditionTrue)
+		if got := c.writes - before; got > 2*routes {
+			t.Errorf("a restart took %d writes of %d routes", got, routes)
+		}
+	}
+	before := c.writes
+	c.run(t, 24*time.Hour)
+	all("a day later", corev1.ConditionTrue)
+	if perDay := (c.writes - before) / routes; perDay > 2*24*2 {
+		t.Errorf("%d writes a day for each route", perDay)
+	}
+	if contended.n > 0 {
+		t.Errorf("contention was counted %d times", contended.n)
+	}
+	// When the last one is gone that served, and nobody starts in its place,
+	// the others find out.
+	c.replicas[2].dead = true
+	c.run(t, 2*time.Hour)
+	all("when nobody serves", corev1.ConditionFalse)
+	before = c.writes
+	c.run(t, 24*time.Hour)
+	if c.writes != before {
+		t.Errorf("%d writes when all agree", c.writes-before)
 	}
 }
 

@@ -27,6 +27,10 @@ type Desired struct {
 	// Message are its reason and message, mostly empty where it is true.
 	Admitted        bool
 	Reason, Message string
+	// OthersMayServe says of a route that is not admitted that another replica
+	// may admit it all the same, with a reason: it ran when the route's secret
+	// was good, and still has what was in it. Its word stands then.
+	OthersMayServe bool
 	// ExtraConditions stand beside Admitted, one of each type. Their
 	// transition times are not looked at.
 	ExtraConditions []routev1.RouteIngressCondition
@@ -73,7 +77,7 @@ func message(s string) string {
 
 func (d *Desired) equal(o *Desired) bool {
 	return d.Key == o.Key && d.UID == o.UID && d.Host == o.Host && d.WildcardPolicy == o.WildcardPolicy &&
-		sameConditions(d.conditions(), o.conditions())
+		d.OthersMayServe == o.OthersMayServe && sameConditions(d.conditions(), o.conditions())
 }
 
 // identity is what tells this router's entry from others.

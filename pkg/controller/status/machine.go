@@ -44,6 +44,9 @@ type opinion interface {
 	// disputed reports whether there is something in the object's status that
 	// somebody else has put there and that the opinion is against.
 	disputed(metav1.Object) bool
+	// yields reports whether what somebody else has put into the object's status
+	// may be right, though the opinion is against it: another replica knows more.
+	yields(metav1.Object) bool
 	// carriedOut is the object with the status that the opinion wants.
 	carriedOut(base metav1.Object, now time.Time) metav1.Object
 	// removes reports whether the opinion wants nothing of this router's.
@@ -199,6 +202,8 @@ func (w *machine) observe(k model.RouteKey, now metav1.Object) {
 		}
 		r.satisfied, r.overwritten, r.failures = true, false, 0
 		w.unschedule(r)
+	case same && r.satisfied && !r.busy && r.opinion.yields(now):
+		w.yield(r)
 	case same && r.satisfied && !r.busy:
 		r.satisfied, r.overwritten = false, r.opinion.disputed(r.latest)
 		w.schedule(r, w.o.Now().Add(w.behind(r)))

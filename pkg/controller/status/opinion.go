@@ -5,6 +5,7 @@ import (
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -43,6 +44,19 @@ func (o *routeOpinion) holds(object metav1.Object) bool {
 func (o *routeOpinion) disputed(object metav1.Object) bool {
 	_, n := o.id.entries(object.(*routev1.Route))
 	return n > 0
+}
+
+// yields implements opinion, for Desired.OthersMayServe.
+func (o *routeOpinion) yields(object metav1.Object) bool {
+	if o.remove || o.desired.Admitted || !o.desired.OthersMayServe {
+		return false
+	}
+	e, n := o.id.entries(object.(*routev1.Route))
+	if n != 1 || e.Host != o.desired.Host || e.RouterCanonicalHostname != o.id.canonicalHostname {
+		return false
+	}
+	a := condition(e, routev1.RouteAdmitted)
+	return a != nil && a.Status == corev1.ConditionTrue && a.Reason != ""
 }
 
 func (o *routeOpinion) carriedOut(base metav1.Object, now time.Time) metav1.Object {

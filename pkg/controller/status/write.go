@@ -107,11 +107,14 @@ func (w *machine) finish(r *record, o opinion, updated metav1.Object, wrote bool
 	switch {
 	case !r.opinion.concerns(r.latest):
 	case !r.opinion.holds(r.latest):
-		if !outdated {
+		switch {
+		case !outdated && r.opinion.yields(r.latest):
+			w.yield(r)
+		case !outdated:
 			// The entry was changed by somebody else since the attempt.
 			r.overwritten = r.opinion.disputed(r.latest)
 			w.schedule(r, w.o.Now().Add(w.behind(r)))
-		} else if !r.waiting {
+		case !r.waiting:
 			w.schedule(r, w.o.Now().Add(w.turn(r)))
 		}
 	case r.opinion.removes():
