@@ -9,6 +9,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"router/pkg/model"
 )
@@ -225,9 +226,7 @@ func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
 		for _, e := range s.Endpoints {
 			c := candidate{family: family, ready: isTrue(e.Conditions.Ready, true)}
 			c.terminating = isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false)
-			if e.TargetRef != nil && e.TargetRef.Kind == "Pod" {
-				c.pod = e.TargetRef.Name
-			}
+			c.pod = podName(e.TargetRef)
 			for _, p := range s.Ports {
 				c := c
 				c.portName, c.port, c.protocol, c.appProtocol = deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)
@@ -253,9 +252,7 @@ func fromEndpoints(e *corev1.Endpoints) []candidate {
 			if addr, err := netip.ParseAddr(a.IP); err == nil && addr.Is6() {
 				c.family = corev1.IPv6Protocol
 			}
-			if a.TargetRef != nil && a.TargetRef.Kind == "Pod" {
-				c.pod = a.TargetRef.Name
-			}
+			c.pod = podName(a.TargetRef)
 			for _, p := range subset.Ports {
 				c := c
 				c.portName, c.port, c.protocol, c.appProtocol = p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)
@@ -264,6 +261,15 @@ func fromEndpoints(e *corev1.Endpoints) []candidate {
 		}
 	}
 	return all
+}
+
+// podName is the pod that an endpoint refers to, "" for none. API servers do not
+// look at what stands there.
+func podName(ref *corev1.ObjectReference) string {
+	if ref == nil || ref.Kind != "Pod" || len(validation.IsDNS1123Subdomain(ref.Name)) > 0 {
+		return ""
+	}
+	return ref.Name
 }
 
 func deref[T any](p *T) T {
@@ -331,6 +337,10 @@ func (t *translation) external(svc *corev1.Service) []model.Server {
 	}
 	if p := t.in.Route.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
 		port = p.TargetPort.IntValue()
+	}
+	if port < 1 || port > 65535 {
+		t.problem(model.Problem{Field: "spec.port.targetPort", Value: strconv.Itoa(port), Message: "must be a port from 1 to 65535"})
+		return nil
 	}
 	host := svc.Spec.ExternalName
 	if !validName(host) {

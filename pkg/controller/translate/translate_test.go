@@ -130,6 +130,9 @@ func TestEndpoints(t *testing.T) {
 			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{idledAnnotation: "x"}}, Spec: corev1.ServiceSpec{ClusterIP: "172.30.0.1", Ports: []corev1.ServicePort{{Port: 8080, Protocol: corev1.ProtocolTCP}}}}, "", "ept:s::172.30.0.1:8080 idled"},
 		{"an external name", nil,
 			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com", Ports: []corev1.ServicePort{{Port: 8080}}}}, "", "ept:s::db.example.com:8080 resolve"},
+		{"an external name with a port that is none", nil,
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com"}}, "70000", ""},
+		{"an endpoint of a pod whose name is none", []*discoveryv1.EndpointSlice{slice(80, "", ready("10.0.0.1", "p q"), ready("10.0.0.2", strings.Repeat("p", 300)))}, nil, "", "ept:s::10.0.0.1:80, ept:s::10.0.0.2:80"},
 	}
 	for _, name := range []string{"localhost", "x.LOCALHOST.", "127.0.0.1", "169.254.169.254", "127.1", "0x7f.0x1", "2130706433", "::1", "a b", ""} {
 		tests = append(tests, struct {
