@@ -161,7 +161,7 @@ func (t *translation) endpoints(service string) []model.Server {
 }
 
 func (t *translation) server(service string, c candidate) model.Server {
-	id := service + ":" + c.portName + ":" + c.address + ":" + strconv.Itoa(c.port)
+	id := service + ":" + portName(c.portName) + ":" + c.address + ":" + strconv.Itoa(c.port)
 	if c.pod != "" {
 		id = "pod:" + c.pod + ":" + id
 	} else {
@@ -272,6 +272,15 @@ func podName(ref *corev1.ObjectReference) string {
 	return ref.Name
 }
 
+// portName is the name of a port as it stands in a server's name, "" for one
+// that no API server would have taken.
+func portName(name string) string {
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return ""
+	}
+	return name
+}
+
 func deref[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -348,7 +357,7 @@ func (t *translation) external(svc *corev1.Service) []model.Server {
 		return nil
 	}
 	return []model.Server{{
-		ID:      "ept:" + svc.Name + ":" + name + ":" + host + ":" + strconv.Itoa(port),
+		ID:      "ept:" + svc.Name + ":" + portName(name) + ":" + host + ":" + strconv.Itoa(port),
 		Address: host, Port: port, Weight: 1, Service: svc.Name, Resolve: true,
 	}}
 }
