@@ -82,12 +82,18 @@ func newPoison(t *testing.T, seed uint64) *poison {
 		func(k *routev1.InsecureEdgeTerminationPolicyType, _ randfill.Continue) {
 			*k = pick[routev1.InsecureEdgeTerminationPolicyType](p, "", "None", "Allow", "Redirect", "x")
 		},
-		func(k *routev1.WildcardPolicyType, _ randfill.Continue) { *k = pick[routev1.WildcardPolicyType](p, "", "None", "Subdomain", "x") },
+		func(k *routev1.WildcardPolicyType, _ randfill.Continue) {
+			*k = pick[routev1.WildcardPolicyType](p, "", "None", "Subdomain", "x")
+		},
 		func(k *networkingv1.PathType, _ randfill.Continue) {
 			*k = pick(p, networkingv1.PathTypeExact, networkingv1.PathTypePrefix, networkingv1.PathTypeImplementationSpecific, "x")
 		},
-		func(k *discoveryv1.AddressType, _ randfill.Continue) { *k = pick[discoveryv1.AddressType](p, "IPv4", "IPv6", "FQDN", "") },
-		func(k *corev1.ServiceType, _ randfill.Continue) { *k = pick[corev1.ServiceType](p, "", "ClusterIP", "ExternalName") },
+		func(k *discoveryv1.AddressType, _ randfill.Continue) {
+			*k = pick[discoveryv1.AddressType](p, "IPv4", "IPv6", "FQDN", "")
+		},
+		func(k *corev1.ServiceType, _ randfill.Continue) {
+			*k = pick[corev1.ServiceType](p, "", "ClusterIP", "ExternalName")
+		},
 		func(k *corev1.SecretType, _ randfill.Continue) {
 			*k = pick(p, corev1.SecretTypeTLS, corev1.SecretTypeOpaque)
 		},

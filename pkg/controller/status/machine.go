@@ -61,7 +61,7 @@ type role int
 
 const (
 	// Undecided ones, which have the zero value, write in the order of their
-	// rank, within one turn.
+	// rank, within three quarters of a turn.
 	_ role = iota
 	// first replicas write at once: their writes have succeeded.
 	first
@@ -228,7 +228,9 @@ func (w *machine) turn(r *record) time.Duration {
 	case later:
 		return w.behind(r)
 	}
-	return w.share(r, w.o.Turn)
+	// What a start brings is written within a second, hold-off and requests
+	// included.
+	return w.share(r, w.o.Turn*3/4)
 }
 
 // behind is how long to wait for another to do it.
