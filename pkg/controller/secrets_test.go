@@ -25,9 +25,11 @@ import (
 
 // neighbours are what a controller talks to. They note what they are asked.
 type neighbours struct {
-	queue   *source.Queue
-	applied []model.Change
-	said    []string
+	// observed counts the statuses that were shown.
+	observed int
+	queue    *source.Queue
+	applied  []model.Change
+	said     []string
 	// desired are the last statuses that were asked for.
 	desired  map[model.RouteKey]status.Desired
 	followed []string
@@ -45,7 +47,7 @@ func (n *neighbours) Verify(context.Context) (haproxy.Outcome, error)           
 func (n *neighbours) Exited() <-chan struct{}                                   { return nil }
 func (n *neighbours) Reports(context.Context) map[model.RouteKey]haproxy.Report { return nil }
 func (n *neighbours) Stop(context.Context) error                                { return nil }
-func (n *neighbours) Observe(*routev1.Route)                                    {}
+func (n *neighbours) Observe(*routev1.Route)                                    { n.observed++ }
 func (n *neighbours) Set(d status.Desired) {
 	n.desired[d.Key] = d
 	n.say(d.Key, "admitted", d.Admitted, d.Reason)
@@ -190,6 +192,36 @@ func TestOthersMayServeWhatThisReplicaCannot(t *testing.T) {
 		n.queue.Push(secret(t, "one"))
 		settle()
 		want("with the secret", "a", true, false)
+	})
+}
+
+// A change of a route's status, mostly the echo of the router's own, is for
+// nobody but the status writer.
+func TestAStatusIsNoWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, settle := run(t, source.Selection{})
+		made := func(entries int) source.Change {
+			r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "a", UID: "1", ResourceVersion: fmt.Sprint(entries)}}
+			r.Spec.Host = "a.test"
+			for i := range entries {
+				r.Status.Ingress = append(r.Status.Ingress, routev1.RouteIngress{RouterName: fmt.Sprint("router-", i)})
+			}
+			return change(source.KindRoute, r)
+		}
+		n.queue.Push(made(0))
+		n.queue.MarkSynced()
+		settle()
+		applied := len(n.applied)
+		expect(t, "status of a new route", &n.said, "n/a admittedtrue")
+		n.observed = 0
+		for i := range 10 {
+			n.queue.Push(made(i + 1))
+			settle()
+		}
+		expect(t, "after changes of the status", &n.said)
+		if len(n.applied) != applied || n.observed != 10 {
+			t.Errorf("%d changes were applied, %d statuses observed", len(n.applied)-applied, n.observed)
+		}
 	})
 }
 
