@@ -59,9 +59,6 @@ func TestSparesAreCounted(t *testing.T) {
 		for _, spares := range []int{-1, 4} {
 			p := newPlane(t, binary, func(o *haproxy.Options) { o.Spares, o.ReloadInterval = spares, time.Hour })
 			want := max(0, spares)
-			if !p.Features().DynamicServers {
-				want /= 2 // Servers are slots.
-			}
 			a := pod(t, "a")
 			apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a)}})
 			came := 0
