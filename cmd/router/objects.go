@@ -25,7 +25,7 @@ type objectSource struct {
 	run func(context.Context) error
 	// secrets is nil where all of them come unasked, the writers where no status
 	// is written.
-	secrets       controller.Secrets
+	secrets       controller.Follower
 	writer        *status.Writer
 	ingressWriter *status.IngressWriter
 	// sweep, if not nil, tidies up after routes that left the selection while

@@ -24,6 +24,7 @@ import (
 	"router/pkg/model"
 	"router/pkg/options"
 	"router/pkg/source"
+	"router/pkg/source/names"
 	"router/pkg/stats"
 )
 
@@ -79,7 +80,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
+	resolved := names.New(names.Options{Queue: queue, Interval: o.ExternalNameInterval, Logger: logger})
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
+	settings.Names = resolved
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
 	if o.DefaultDestinationCAPath != "" {
 		settings.Translate.DefaultDestinationCA = layout.DestinationCA.String()
@@ -113,6 +116,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	defer stopAll()
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return objects.run(running) })
+	group.Go(func() error { resolved.Run(running); return nil })
 	group.Go(func() error { return c.Run(running) })
 	group.Go(func() error { supervisor.Run(running); return nil })
 	group.Go(func() error { return server.Serve(running, listener) })

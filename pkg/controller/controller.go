@@ -56,7 +56,10 @@ type Options struct {
 	ExternalCertificates bool
 	// Secrets reads the secrets that are referred to. It may be nil: the queue
 	// gets all secrets unasked then.
-	Secrets Secrets
+	Secrets Follower
+	// Names resolves the names of services of the type ExternalName. It may be
+	// nil: such services have no server then.
+	Names Follower
 	// Ingress says which Ingresses are served beside Routes; nil for none.
 	Ingress *ingress.Class
 	// IngressStatus may be nil: nothing is written then.
@@ -92,6 +95,7 @@ type Controller struct {
 	// external is nil where routes may have no certificates in secrets.
 	external *external.Certificates
 	followed followed
+	names    followed
 
 	// routes are what was handed to the data plane, by key.
 	routes map[model.RouteKey]*served
@@ -137,8 +141,8 @@ func heldBy(k model.RouteKey, v admission.Verdict) model.Held {
 func New(o Options) *Controller {
 	c := &Controller{
 		opts: o, store: source.NewStore(o.Selection), requests: make(chan func(context.Context)),
-		followed: followed{secrets: o.Secrets, asked: map[source.Key]bool{}, awaited: map[source.Key]bool{}},
-		routes:   map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
+		followed: newFollowed(o.Secrets), names: newFollowed(o.Names),
+		routes: map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
 		toldOf: map[model.RouteKey]string{},
 		ready:  make(chan struct{}),
@@ -245,16 +249,20 @@ func (c *Controller) markReady() {
 func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
 	touched, ingresses := map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
-	secrets := map[source.Key]bool{}
+	secrets, names := map[source.Key]bool{}, map[source.Key]bool{}
 	for _, change := range batch.Changes {
 		c.followed.heard(change)
+		c.names.heard(change)
 		if c.onlyStatus(change) {
 			continue
 		}
+		c.noteNamesOf(change.Key, names) // What it led to until now.
 		old := c.store.Apply(change)
 		noteSecrets(old, secrets)
+		c.noteNamesOf(change.Key, names)
 		for _, key := range c.store.Affected(change, old) {
 			c.noteSecretsOf(key, secrets)
+			c.noteNamesOf(key, names)
 			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
 			if key.Kind == source.KindIngress {
 				c.touchIngress(k, source.ServicesWithEndpoints(change, old), ingresses)
@@ -264,11 +272,12 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 			switch change.Key.Kind {
 			case source.KindRoute, source.KindNamespace, source.KindSecret:
 				touched[k] = true
-			default: // Services and endpoints are no matter of admission.
+			default: // Services, endpoints and names are no matter of admission.
 			}
 		}
 	}
 	c.followSecrets(secrets)
+	c.followNames(names)
 	var set []*routev1.Route
 	var gone []model.RouteKey
 	for _, k := range sortedKeys(touched) {

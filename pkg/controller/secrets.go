@@ -9,19 +9,19 @@ import (
 	"router/pkg/source"
 )
 
-// Secrets reads single secrets. Neither method waits; after Follow, and with
-// every change, the queue gets a change of the secret.
-type Secrets interface {
-	// Follow says that a secret is needed from now on.
+// Follower reads single objects: secrets, or names. Neither method waits;
+// after Follow, and with every change, the queue gets a change of the object.
+type Follower interface {
+	// Follow says that an object is needed from now on.
 	Follow(source.Key)
 	// Forget says that it is not needed any longer.
 	Forget(source.Key)
 }
 
-// followed are the secrets that have been asked for; awaited are those of
+// followed are the objects that have been asked for; awaited are those of
 // them of which nothing has been heard since.
 type followed struct {
-	secrets Secrets
+	by      Follower
 	asked   map[source.Key]bool
 	awaited map[source.Key]bool
 }
@@ -37,17 +37,21 @@ func (f *followed) heard(change source.Change) {
 	}
 }
 
-// want says whether a secret is needed.
+func newFollowed(by Follower) followed {
+	return followed{by: by, asked: map[source.Key]bool{}, awaited: map[source.Key]bool{}}
+}
+
+// want says whether an object is needed.
 func (f *followed) want(k source.Key, needed bool) {
 	switch {
 	case needed == f.asked[k]:
 	case needed:
 		f.asked[k], f.awaited[k] = true, true
-		f.secrets.Follow(k)
+		f.by.Follow(k)
 	default:
 		delete(f.asked, k)
 		delete(f.awaited, k)
-		f.secrets.Forget(k)
+		f.by.Forget(k)
 	}
 }
 
@@ -71,7 +75,7 @@ func (c *Controller) noteSecretsOf(k source.Key, to map[source.Key]bool) {
 // followSecrets asks for those secrets of a set that something refers to, and
 // for the others no longer.
 func (c *Controller) followSecrets(set map[source.Key]bool) {
-	if c.followed.secrets == nil {
+	if c.followed.by == nil {
 		return
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(set), source.Key.Compare) {
@@ -87,8 +91,7 @@ func (c *Controller) followSecrets(set map[source.Key]bool) {
 // Ingress. Those of other routers' Ingresses are none of its business.
 func (c *Controller) readsSecretsOf(user source.Key) bool {
 	if user.Kind == source.KindIngress {
-		i := c.store.SelectedIngress(user.Namespace, user.Name)
-		return c.ingresses != nil && i != nil && c.opts.Ingress.Owns(i, c.store)
+		return c.serves(user)
 	}
 	return c.external != nil
 }

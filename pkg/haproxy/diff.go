@@ -21,7 +21,6 @@ const (
 	ReasonBackendSettings ReloadReason = "backend-settings"
 	ReasonServerOptions   ReloadReason = "server-options"
 	ReasonSlotsExhausted  ReloadReason = "server-slots-exhausted"
-	ReasonServerName      ReloadReason = "server-resolved-by-name"
 	ReasonServerCA        ReloadReason = "destination-ca"
 	ReasonPayloadTooLarge ReloadReason = "payload-too-large"
 	ReasonCommandFailed   ReloadReason = "command-failed"
@@ -316,8 +315,6 @@ func (d *differ) servers(name string, have *Backend, want []Server) {
 		now := &placed[i]
 		was := before[now.Name]
 		switch {
-		case was == nil && now.Resolve:
-			d.reload(ReasonServerName, name)
 		case was == nil:
 			d.addServer(name, now)
 		case was.Options != now.Options:

@@ -59,7 +59,7 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 			continue
 		}
 		w, ok := wanted[s.Endpoint]
-		if ok && w.Options == s.Options && w.Resolve == s.Resolve {
+		if ok && w.Options == s.Options {
 			*s = named(*w, s.Name)
 			delete(wanted, s.Endpoint)
 			continue
@@ -74,7 +74,7 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 			continue
 		}
 		free := slices.IndexFunc(placed, func(s Server) bool {
-			return s.Endpoint == "" && !s.Leaving && s.Options == w.Options && !w.Resolve
+			return s.Endpoint == "" && !s.Leaving && s.Options == w.Options
 		})
 		if free < 0 {
 			left++

@@ -171,14 +171,11 @@ func withLive(b *Backend, live map[string]liveServer) *Backend {
 		if !exists {
 			continue
 		}
-		if !s.Resolve {
-			s.Address, s.Port = l.address, l.port
-		}
+		s.Address, s.Port = l.address, l.port
 		s.Weight, s.Ready = l.weight, l.ready
 		if s.checkable() {
 			s.Check = l.check
-			// A server whose name cannot be resolved is down until it can.
-			s.Down = l.down && !l.check && l.ready && !s.Resolve
+			s.Down = l.down && !l.check && l.ready
 		}
 		now.Servers = append(now.Servers, s)
 	}

@@ -93,8 +93,6 @@ type Server struct {
 	Options string
 	// Check is whether health checks run.
 	Check bool
-	// Resolve means that Address is a name, resolved while running.
-	Resolve bool
 	// Ready is whether the server takes requests; otherwise it is in maintenance.
 	Ready bool
 	// Down is whether a server that is not checked is believed to be dead.
@@ -134,7 +132,7 @@ func (s *Server) checkable() bool { return strings.Contains(s.Options, " check i
 func serverOf(t *template.ServerText) Server {
 	return Server{
 		Name: t.ID, Endpoint: t.ID, Address: t.Address, Port: t.Port, Weight: t.Weight,
-		Options: t.Options, Check: t.Check, Resolve: t.Resolve, Ready: true,
+		Options: t.Options, Check: t.Check, Ready: true,
 	}
 }
 

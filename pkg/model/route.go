@@ -130,7 +130,7 @@ type Server struct {
 	// "pod:<pod>:<service>:<port name>:<ip>:<port>", or with "ept:" and
 	// without the pod where no pod is known.
 	ID string
-	// Address is an IP address, or a host name where Resolve is true.
+	// Address is an IP address, never a name.
 	Address string
 	Port    int
 	// Weight is 0 to 256; 0 takes no new session.
@@ -145,8 +145,6 @@ type Server struct {
 	// Idled servers are asleep and must not be woken by a probe: they are
 	// never checked, whatever becomes of their neighbours.
 	Idled bool
-	// Resolve means Address is a name that is resolved while running.
-	Resolve bool
 	// Backup servers take traffic only when no other can.
 	Backup bool
 	// VerifyHost is the name that the server's certificate must carry,

@@ -15,6 +15,7 @@ type Options struct {
 	Name, CanonicalHostname string
 	UpdateStatus            bool
 	ResyncInterval          time.Duration
+	ExternalNameInterval    time.Duration
 
 	HostnameTemplate, RouterDomain string
 	OverrideHostname               bool

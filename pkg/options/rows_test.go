@@ -33,6 +33,7 @@ func rowCases() []rowCase {
 		{"router-canonical-hostname", "CanonicalHostname", "", "apps.test", "apps.test", no("10.0.0.1", "a_b", "::1")},
 		{"update-status", "UpdateStatus", "true", "f", "false", truth},
 		{"resync-interval", "ResyncInterval", "30m0s", "1m30s", "1m30s", times},
+		{"external-name-interval", "ExternalNameInterval", "10s", "1s", "1s", no("999ms", "x", "5")},
 		{"labels", "Labels", "", "a=b,c in (d)", "a=b,c in (d)", no("a=b=c")},
 		{"fields", "Fields", "", "metadata.name=x", "metadata.name=x", no("a")},
 		{"project-labels", "ProjectLabels", "", "*", "*", no("a=b=c", "**")},

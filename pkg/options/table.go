@@ -55,6 +55,7 @@ func sourceRows() []Row {
 		}).strict(),
 		boolean("update-status", "ROUTER_UPDATE_STATUS", true, "Write the status of routes.", func(o *Options) *bool { return &o.UpdateStatus }),
 		interval("resync-interval", "ROUTER_RESYNC_INTERVAL", "30m", 0, "Time between full replays of what is known.", func(o *Options) *time.Duration { return &o.ResyncInterval }),
+		interval("external-name-interval", "ROUTER_EXTERNAL_NAME_INTERVAL", "10s", time.Second, "Time between two lookups of the name of a service of the type ExternalName.", func(o *Options) *time.Duration { return &o.ExternalNameInterval }),
 		selector("labels", "ROUTE_LABELS", "Serve only routes with these labels.", func(o *Options) *string { return &o.Labels }).strict(),
 		custom("fields", "ROUTE_FIELDS", "", "a field selector", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options, v string) error {
 			if _, err := fields.ParseSelector(v); err != nil {

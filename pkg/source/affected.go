@@ -22,6 +22,10 @@ func (s *Store) Affected(c Change, old metav1.Object) []Key {
 		return []Key{k}
 	case KindService, KindSecret:
 		s.addUsers(affected, k)
+	case KindName:
+		for service := range s.users[k] {
+			s.addUsers(affected, service)
+		}
 	case KindEndpoints:
 		s.addUsers(affected, Key{KindService, k.Namespace, k.Name})
 	case KindEndpointSlice:
@@ -137,22 +141,25 @@ func (s *Store) IngressesOfSecret(namespace, name string) []Key {
 func (s *Store) UsersOfSecret(namespace, name string) []Key {
 	var list []Key
 	for user := range s.users[Key{KindSecret, namespace, name}] {
-		switch user.Kind {
-		case KindRoute:
-			if s.SelectedRoute(user.Namespace, user.Name) == nil {
-				continue
-			}
-		case KindIngress:
-			if s.SelectedIngress(user.Namespace, user.Name) == nil {
-				continue
-			}
-		default:
-			continue
+		if s.isSelected(user) {
+			list = append(list, user)
 		}
-		list = append(list, user)
 	}
 	slices.SortFunc(list, Key.Compare)
 	return list
+}
+
+// isSelected reports whether there is a route or ingress with the key that the
+// router looks at.
+func (s *Store) isSelected(k Key) bool {
+	switch k.Kind {
+	case KindRoute:
+		return s.SelectedRoute(k.Namespace, k.Name) != nil
+	case KindIngress:
+		return s.SelectedIngress(k.Namespace, k.Name) != nil
+	default:
+		return false
+	}
 }
 
 // SecretsOf returns the keys of the secrets that a route or ingress refers

@@ -24,6 +24,9 @@ const (
 	KindNamespace     Kind = "Namespace"
 	KindIngress       Kind = "Ingress"
 	KindIngressClass  Kind = "IngressClass"
+	// KindName is no kind of the API: a DNS name that services stand for. Its
+	// objects are Resolutions, without a namespace.
+	KindName Kind = "Name"
 )
 
 // Key identifies one object. Namespace is "" for kinds without one.

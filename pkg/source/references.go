@@ -2,12 +2,14 @@ package source
 
 import (
 	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// references are the objects that a route or ingress refers to. A name may
+// references are the objects that a route or ingress refers to, and the name
+// that a service stands for. A name may
 // come more than once. They are kept whatever the reference's kind says: what
 // a kind means is translation's matter, and one reference too many costs
 // nothing.
@@ -17,6 +19,10 @@ func references(o metav1.Object) []Key {
 		return routeReferences(o)
 	case *networkingv1.Ingress:
 		return ingressReferences(o)
+	case *corev1.Service:
+		if name := ExternalName(o); name != "" {
+			return []Key{{KindName, "", name}}
+		}
 	}
 	return nil
 }

@@ -30,11 +30,13 @@ type Store struct {
 	namespaces table[*corev1.Namespace]
 	ingresses  table[*networkingv1.Ingress]
 	classes    table[*networkingv1.IngressClass]
+	names      table[*Resolution]
 	tables     map[Kind]anyTable
 
 	// absent holds secrets that were reported as not being there.
 	absent map[Key]absent
-	// users are the routes and ingresses that refer to an object.
+	// users are the routes and ingresses that refer to an object, and the
+	// services that stand for a name.
 	users map[Key]map[Key]struct{}
 	// slicesOf are the slices of each service, by name.
 	slicesOf map[Key]map[string]*discoveryv1.EndpointSlice
@@ -55,12 +57,13 @@ func NewStore(selection Selection) *Store {
 		endpoints: table[*corev1.Endpoints]{}, //nolint:staticcheck // watched on request
 		secrets:   table[*corev1.Secret]{}, configMaps: table[*corev1.ConfigMap]{}, namespaces: table[*corev1.Namespace]{},
 		ingresses: table[*networkingv1.Ingress]{}, classes: table[*networkingv1.IngressClass]{},
+		names:  table[*Resolution]{},
 		absent: map[Key]absent{}, users: map[Key]map[Key]struct{}{}, slicesOf: map[Key]map[string]*discoveryv1.EndpointSlice{},
 	}
 	s.tables = map[Kind]anyTable{
 		KindRoute: s.routes, KindService: s.services, KindEndpointSlice: s.slices, KindEndpoints: s.endpoints,
 		KindSecret: s.secrets, KindConfigMap: s.configMaps, KindNamespace: s.namespaces,
-		KindIngress: s.ingresses, KindIngressClass: s.classes,
+		KindIngress: s.ingresses, KindIngressClass: s.classes, KindName: s.names,
 	}
 	return s
 }
@@ -220,6 +223,9 @@ func (s *Store) IngressClass(name string) *networkingv1.IngressClass { return s.
 
 // IngressClasses yields all ingress classes, by name.
 func (s *Store) IngressClasses() iter.Seq[*networkingv1.IngressClass] { return s.classes.all() }
+
+// Resolution returns what is known of a name, nil if nothing is yet.
+func (s *Store) Resolution(name string) *Resolution { return s.names.get("", name) }
 
 // NamespaceSelected reports whether the router looks at a namespace.
 func (s *Store) NamespaceSelected(name string) bool {

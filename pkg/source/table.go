@@ -13,6 +13,14 @@ type table[T metav1.Object] map[string]map[string]T
 
 func (t table[T]) get(namespace, name string) T { return t[namespace][name] }
 
+// object is the object with a key, a nil interface if there is none.
+func (t table[T]) object(k Key) metav1.Object {
+	if o, has := t[k.Namespace][k.Name]; has {
+		return o
+	}
+	return nil
+}
+
 // set puts an object in, or takes it out where it is nil, and returns the one
 // before; nil interfaces stand for none.
 func (t table[T]) set(k Key, o metav1.Object) metav1.Object {
@@ -50,5 +58,6 @@ func (t table[T]) all() iter.Seq[T] {
 
 // anyTable is a table of whatever kind.
 type anyTable interface {
+	object(Key) metav1.Object
 	set(Key, metav1.Object) metav1.Object
 }

@@ -39,11 +39,11 @@ const sessionCookie = "_router_session"
 
 // ServerView is the data of the "server" part.
 type ServerView struct {
-	TLS, HTTP2, H2C, Backup, Resolve bool
-	VerifyHost                       *Arg
-	CAFile                           *Path
-	CheckInterval                    *Duration
-	MaxConn                          int
+	TLS, HTTP2, H2C, Backup bool
+	VerifyHost              *Arg
+	CAFile                  *Path
+	CheckInterval           *Duration
+	MaxConn                 int
 }
 
 func newBackendView(r *model.Route, files Layout) (BackendView, error) {
@@ -100,7 +100,7 @@ func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, e
 	b := builder{}
 	be := &r.Backend
 	v := ServerView{
-		H2C: s.H2C, Backup: s.Backup, Resolve: s.Resolve,
+		H2C: s.H2C, Backup: s.Backup,
 		MaxConn: be.MaxConnPerServer,
 	}
 	if !s.Idled {

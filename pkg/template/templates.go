@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,8 +124,6 @@ type ServerText struct {
 	Options string
 	// Check is whether health checks are to run now.
 	Check bool
-	// Resolve means that Address is a name.
-	Resolve bool
 }
 
 // File is a file that HAProxy reads.
@@ -212,7 +211,8 @@ func (t *Templates) server(r *model.Route, s *model.Server) (ServerText, error) 
 	if _, err := NewName(s.ID); err != nil {
 		return ServerText{}, fmt.Errorf("server: %w", err)
 	}
-	if _, err := NewArg(s.Address); err != nil || s.Address == "" || strings.ContainsAny(s.Address, " '\"\\") {
+	// HAProxy would resolve a name at its start, and connect to whatever comes.
+	if addr, err := netip.ParseAddr(s.Address); err != nil || addr.Zone() != "" {
 		return ServerText{}, fmt.Errorf("server %s: %w: address %q", s.ID, ErrUnrepresentable, s.Address)
 	}
 	view, err := newServerView(r, s, t.files)
@@ -225,7 +225,7 @@ func (t *Templates) server(r *model.Route, s *model.Server) (ServerText, error) 
 	}
 	return ServerText{
 		ID: s.ID, Address: s.Address, Port: s.Port, Weight: s.Weight,
-		Options: b.String(), Check: s.Check, Resolve: s.Resolve,
+		Options: b.String(), Check: s.Check,
 	}, nil
 }
 

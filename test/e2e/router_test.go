@@ -46,6 +46,12 @@ type router struct {
 // start runs the router until the end of the test, and waits until it is ready.
 func start(t *testing.T, haproxy string, args ...string) *router {
 	t.Helper()
+	return startAs(t, program, haproxy, args...)
+}
+
+// startAs is start with a program that becomes the router.
+func startAs(t *testing.T, program, haproxy string, args ...string) *router {
+	t.Helper()
 	return &router{routertest.Start(t, routertest.Options{Program: program, HAProxy: haproxy, Args: args}), t}
 }
 

@@ -84,6 +84,8 @@ func TestRules(t *testing.T) {
 // plane is a router with its objects.
 type plane struct {
 	t *testing.T
+	// program is the router, or becomes it.
+	program string
 	*router
 	ca      *certs.Authority
 	plain   app // two pods
@@ -97,7 +99,7 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	ca := authority(t)
 	p := &plane{
-		t: t, ca: ca, objects: newDirectory(t),
+		t: t, program: program, ca: ca, objects: newDirectory(t),
 		plain: runApp(t, "plain", 2, nil), secure: runApp(t, "secure", 2, serverTLS(t, ca, "secure.default.svc")),
 	}
 	p.add(p.plain.manifest(""), p.secure.manifest(""))
@@ -115,7 +117,7 @@ func (p *plane) start(haproxy string, args ...string) {
 	if err := os.WriteFile(serviceCA, []byte(p.ca.PEM), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	p.router = start(p.t, haproxy, append([]string{
+	p.router = startAs(p.t, p.program, haproxy, append([]string{
 		"--manifests", p.objects.dir, "--use-proxy-protocol", "--allow-wildcard-routes", "--http-header-name-case-adjustments", "X-CASE-Test",
 		"--default-destination-ca-path", serviceCA,
 	}, args...)...)

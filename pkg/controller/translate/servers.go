@@ -123,7 +123,7 @@ func (t *translation) endpoints(service string) []model.Server {
 	ns := t.route.Key.Namespace
 	svc := t.in.Lookup.Service(ns, service)
 	if svc != nil && svc.Spec.Type == corev1.ServiceTypeExternalName {
-		return t.external(svc)
+		return t.externalName(svc)
 	}
 	var all []candidate
 	if t.options.WatchEndpoints {
@@ -175,14 +175,14 @@ func (t *translation) server(service string, c candidate) model.Server {
 
 // usable reports whether an endpoint may be connected to by this route.
 func (t *translation) usable(c candidate) bool {
-	if c.protocol == corev1.ProtocolUDP && !t.options.IncludeUDP || c.port < 1 || c.port > 65535 {
+	if c.protocol == corev1.ProtocolUDP && !t.options.IncludeUDP || c.port < 1 || c.port > maxPort {
 		return false
 	}
 	if !t.wantsPort(c.portName, c.port) {
 		return false
 	}
 	addr, err := netip.ParseAddr(c.address)
-	return err == nil && addr.Zone() == "" && (reachable(addr) || t.options.LocalEndpoints && addr.IsLoopback())
+	return err == nil && (reachable(addr) || t.options.LocalEndpoints && addr.IsLoopback())
 }
 
 // wantsPort compares a port with spec.port.targetPort.
@@ -193,27 +193,6 @@ func (t *translation) wantsPort(name string, number int) bool {
 	}
 	want := p.TargetPort.String()
 	return want == "" || want == "0" || want == name || want == strconv.Itoa(number)
-}
-
-// metadataAddresses are cloud providers' services that only a machine itself
-// may talk to.
-var metadataAddresses = []netip.Addr{netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("fd00:ec2::254")}
-
-// reachable refuses addresses through which a route could reach the router's
-// own machine or its cloud's metadata service, IPv4 inside IPv6 included.
-func reachable(a netip.Addr) bool {
-	forms := []netip.Addr{a, a.Unmap()}
-	if a.Is6() {
-		if b := a.As16(); [12]byte(b[:12]) == [12]byte{} {
-			forms = append(forms, netip.AddrFrom4([4]byte(b[12:])))
-		}
-	}
-	for _, f := range forms {
-		if f.IsUnspecified() || f.IsLoopback() || f.IsLinkLocalUnicast() || f.IsMulticast() || slices.Contains(metadataAddresses, f) {
-			return false
-		}
-	}
-	return true
 }
 
 func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
@@ -328,36 +307,4 @@ func (t *translation) idled(svc *corev1.Service) []model.Server {
 		}
 	}
 	return servers
-}
-
-// external is the server of a service that is a name outside the cluster. The
-// name is resolved while running, never at a start.
-func (t *translation) external(svc *corev1.Service) []model.Server {
-	port := 80
-	if t.route.Termination == model.TerminationReencrypt || t.passthrough() {
-		port = 443
-	}
-	name := ""
-	for _, p := range svc.Spec.Ports {
-		if t.wantsPort(p.Name, int(p.Port)) {
-			name, port = p.Name, int(p.Port)
-			break
-		}
-	}
-	if p := t.in.Route.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
-		port = p.TargetPort.IntValue()
-	}
-	if port < 1 || port > 65535 {
-		t.problem(model.Problem{Field: "spec.port.targetPort", Value: strconv.Itoa(port), Message: "must be a port from 1 to 65535"})
-		return nil
-	}
-	host := svc.Spec.ExternalName
-	if !validName(host) {
-		t.problem(model.Problem{Field: "service " + svc.Name + " spec.externalName", Value: host, Message: "must be a DNS name"})
-		return nil
-	}
-	return []model.Server{{
-		ID:      "ept:" + svc.Name + ":" + portName(name) + ":" + host + ":" + strconv.Itoa(port),
-		Address: host, Port: port, Weight: 1, Service: svc.Name, Resolve: true,
-	}}
 }

@@ -15,6 +15,7 @@ import (
 
 	"router/pkg/headervalue"
 	"router/pkg/model"
+	"router/pkg/source"
 )
 
 // Lookup finds the objects that a route leads to. Its methods return nil for
@@ -23,6 +24,8 @@ type Lookup interface {
 	Service(namespace, name string) *corev1.Service
 	EndpointSlices(namespace, service string) []*discoveryv1.EndpointSlice
 	Endpoints(namespace, service string) *corev1.Endpoints //nolint:staticcheck // on request
+	// Resolution is nil as long as nothing is known of a name.
+	Resolution(name string) *source.Resolution
 }
 
 // Options are the router's defaults for routes. The names in the comments are

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"router/pkg/model"
+	"router/pkg/source"
 )
 
 // objects is a Lookup of services named in tests.
@@ -21,6 +22,7 @@ type objects struct {
 	services  map[string]*corev1.Service
 	slices    map[string][]*discoveryv1.EndpointSlice
 	endpoints map[string]*corev1.Endpoints //nolint:staticcheck // watched on request
+	names     map[string]*source.Resolution
 }
 
 func (o objects) Service(_, name string) *corev1.Service { return o.services[name] }
@@ -28,6 +30,8 @@ func (o objects) EndpointSlices(_, name string) []*discoveryv1.EndpointSlice {
 	return o.slices[name]
 }
 func (o objects) Endpoints(_, name string) *corev1.Endpoints { return o.endpoints[name] } //nolint:staticcheck // watched on request
+
+func (o objects) Resolution(name string) *source.Resolution { return o.names[name] }
 
 var testOptions = Options{
 	Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
@@ -128,20 +132,7 @@ func TestEndpoints(t *testing.T) {
 		{"h2c by appProtocol", []*discoveryv1.EndpointSlice{withProtocol}, nil, "", "pod:p:s::10.0.0.1:80 h2c"},
 		{"a sleeping service by its own address", nil,
 			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{idledAnnotation: "x"}}, Spec: corev1.ServiceSpec{ClusterIP: "172.30.0.1", Ports: []corev1.ServicePort{{Port: 8080, Protocol: corev1.ProtocolTCP}}}}, "", "ept:s::172.30.0.1:8080 idled"},
-		{"an external name", nil,
-			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com", Ports: []corev1.ServicePort{{Port: 8080}}}}, "", "ept:s::db.example.com:8080 resolve"},
-		{"an external name with a port that is none", nil,
-			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example.com"}}, "70000", ""},
 		{"an endpoint of a pod whose name is none", []*discoveryv1.EndpointSlice{slice(80, "", ready("10.0.0.1", "p q"), ready("10.0.0.2", strings.Repeat("p", 300)))}, nil, "", "ept:s::10.0.0.1:80, ept:s::10.0.0.2:80"},
-	}
-	for _, name := range []string{"localhost", "x.LOCALHOST.", "127.0.0.1", "169.254.169.254", "127.1", "0x7f.0x1", "2130706433", "::1", "a b", ""} {
-		tests = append(tests, struct {
-			name   string
-			slices []*discoveryv1.EndpointSlice
-			svc    *corev1.Service
-			port   string
-			want   string
-		}{"no external name: " + name, nil, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: name}}, "", ""})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,9 +154,6 @@ func TestEndpoints(t *testing.T) {
 				}
 				if s.Idled {
 					text += " idled"
-				}
-				if s.Resolve {
-					text += " resolve"
 				}
 				all = append(all, text)
 			}

@@ -1,0 +1,81 @@
+package translate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"router/pkg/model"
+	"router/pkg/source"
+)
+
+// externalName are the servers of a service that is a name outside of the
+// cluster: its addresses, as long as the router knows some. The name belongs
+// to whoever has its DNS, so each address has to pass the same filter as those
+// of endpoints, in a directory of manifests, too.
+func (t *translation) externalName(svc *corev1.Service) []model.Server {
+	problem := model.Problem{Field: "service " + svc.Name + " spec.externalName", Value: svc.Spec.ExternalName}
+	name := source.ExternalName(svc)
+	if name == "" {
+		problem.Message = "must be a DNS name"
+		t.problem(problem)
+		return nil
+	}
+	found := t.in.Lookup.Resolution(name)
+	if found == nil {
+		return nil // The name servers have been asked; nothing is wrong so far.
+	}
+	if len(found.Addresses) == 0 {
+		problem.Message = "cannot be resolved: " + found.Failure
+		t.problem(problem)
+		return nil
+	}
+	endpoint := t.externalPort(svc)
+	if endpoint.port < 1 || endpoint.port > maxPort {
+		t.problem(model.Problem{Field: "spec.port.targetPort", Value: strconv.Itoa(endpoint.port), Message: "must be a port from 1 to 65535"})
+		return nil
+	}
+	var servers []model.Server
+	var refused []string
+	for _, a := range found.Addresses {
+		if a = a.Unmap(); !reachable(a) {
+			refused = append(refused, a.String())
+			continue
+		}
+		endpoint.address = a.String()
+		servers = append(servers, t.server(svc.Name, endpoint))
+	}
+	if len(refused) > 0 {
+		// The message is the same on all replicas, whichever of many addresses
+		// each of them was given.
+		problem.Value = fmt.Sprintf("%s (%s)", problem.Value, strings.Join(refused, ", "))
+		problem.Message = "is resolved to addresses of a machine itself, of its link, or of its cloud's metadata service; to those, no connection is made"
+		problem.Blocks = len(servers) == 0
+		t.problem(problem)
+	}
+	return servers
+}
+
+// maxPort is the highest port.
+const maxPort = 65535
+
+// externalPort is the port of a service that is a name: the one that
+// spec.port.targetPort gives, else the service's first, else that of the
+// protocol.
+func (t *translation) externalPort(svc *corev1.Service) candidate {
+	c := candidate{port: 80}
+	if t.route.Termination == model.TerminationReencrypt || t.passthrough() {
+		c.port = 443
+	}
+	if i := slices.IndexFunc(svc.Spec.Ports, func(p corev1.ServicePort) bool { return t.wantsPort(p.Name, int(p.Port)) }); i >= 0 {
+		p := svc.Spec.Ports[i]
+		c.portName, c.port, c.appProtocol = p.Name, int(p.Port), deref(p.AppProtocol)
+	}
+	if p := t.in.Route.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
+		c.port = p.TargetPort.IntValue()
+	}
+	return c
+}

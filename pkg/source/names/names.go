@@ -1,0 +1,122 @@
+// Package names resolves the names of services of the type ExternalName, and
+// pushes their addresses into the queue when these change. HAProxy gets
+// addresses only, so that each has passed the router's filter before anything
+// is connected to it, and no start waits for a name server.
+package names
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"router/pkg/source"
+)
+
+// Options are what Names need.
+type Options struct {
+	Queue *source.Queue
+	// Resolver asks the name servers of the machine; nil for Go's own. It gives
+	// addresses without their time to live.
+	Resolver Resolver
+	// Interval is the time between two lookups of a name. Caches of name servers
+	// keep to the time to live.
+	Interval time.Duration
+	Logger   *slog.Logger
+}
+
+// Resolver asks name servers. *net.Resolver is one.
+type Resolver interface {
+	// LookupNetIP returns the addresses of a name; network is "ip4" or "ip6".
+	LookupNetIP(ctx context.Context, network, name string) ([]netip.Addr, error)
+}
+
+const (
+	// lookupTimeout bounds a lookup, retries of the resolver included.
+	lookupTimeout = 5 * time.Second
+	// lookups is how many names are looked up at a time of those that were
+	// resolved last time or are new, and of the others.
+	lookups = 64
+	// absence is how long a name keeps its addresses that does not exist any
+	// longer: records are also deleted to be made anew. It is as long as in
+	// HAProxy ("hold nx").
+	absence = 30 * time.Second
+	// maxAddresses is how many addresses of a name are used.
+	maxAddresses = 32
+)
+
+// Names resolves names as long as they are followed.
+type Names struct {
+	opts Options
+	// good are slots for lookups that are likely to be answered at once, bad for
+	// those that may last: many names of dead name servers do not delay others.
+	good, bad chan struct{}
+
+	mu        sync.Mutex
+	stopped   bool
+	followers map[source.Key]*follower
+	running   sync.WaitGroup
+}
+
+// New returns Names that follow nothing.
+func New(o Options) *Names {
+	if o.Resolver == nil {
+		o.Resolver = &net.Resolver{PreferGo: true}
+	}
+	return &Names{
+		opts: o, good: make(chan struct{}, lookups), bad: make(chan struct{}, lookups), followers: map[source.Key]*follower{},
+	}
+}
+
+// Follow resolves the name of a key and pushes a *source.Resolution into the
+// queue, then and with every change, until Forget. It does not wait.
+func (n *Names) Follow(k source.Key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stopped || n.followers[k] != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &follower{Names: n, key: k, stop: cancel}
+	n.followers[k] = f
+	n.running.Go(func() { f.run(ctx) })
+}
+
+// Forget ends what Follow began. It does not wait.
+func (n *Names) Forget(k source.Key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if f := n.followers[k]; f != nil {
+		f.stop()
+		delete(n.followers, k)
+		n.opts.Queue.Push(source.Change{Key: k, Absence: source.Forgotten})
+	}
+}
+
+// Run ends with ctx, when nothing is under way any longer. Names are resolved
+// from Follow on, also before Run.
+func (n *Names) Run(ctx context.Context) {
+	<-ctx.Done()
+	n.mu.Lock()
+	n.stopped = true
+	for _, f := range n.followers {
+		f.stop()
+	}
+	n.mu.Unlock()
+	n.running.Wait()
+}
+
+// push tells what a name is resolved to, unless nobody wants to know any longer.
+func (n *Names) push(f *follower, s answer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.followers[f.key] == f {
+		n.opts.Queue.Push(source.Change{Key: f.key, Object: &source.Resolution{
+			ObjectMeta: metav1.ObjectMeta{Name: f.key.Name}, Addresses: s.addresses, Failure: s.failure,
+		}})
+	}
+}
