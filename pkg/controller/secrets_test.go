@@ -65,7 +65,7 @@ func run(t *testing.T, selection source.Selection) (n *neighbours, c *Controller
 	t.Helper()
 	n = &neighbours{queue: source.NewQueue(time.Now), desired: map[model.RouteKey]status.Desired{}}
 	c = New(Options{
-		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, ExternalCertificates: true, Selection: selection,
+		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, Names: n, ExternalCertificates: true, Selection: selection,
 		Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
