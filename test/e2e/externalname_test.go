@@ -36,6 +36,7 @@ func TestExternalNames(t *testing.T) {
 			t.Cleanup(server.Close)
 			return a
 		}
+		// It does not name the hosts of the routes: no version may ask for that.
 		certificate := serverTLS(t, p.ca, "there.example")
 		before, after := elsewhere("before", nil), elsewhere("after", nil)
 		beforeTLS, afterTLS := elsewhere("before", certificate), elsewhere("after", certificate)
