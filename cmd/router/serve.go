@@ -80,7 +80,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	resolved := names.New(names.Options{Queue: queue, Interval: o.ExternalNameInterval, Logger: logger})
+	resolved := names.New(names.Options{Queue: queue, Interval: o.ExternalNameInterval, Metrics: names.NewMetrics(registry), Logger: logger})
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
 	settings.Names = resolved
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check

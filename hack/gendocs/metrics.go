@@ -14,6 +14,7 @@ import (
 
 	"router/pkg/controller/status"
 	"router/pkg/haproxy"
+	"router/pkg/source/names"
 	"router/pkg/stats"
 )
 
@@ -23,6 +24,7 @@ func metricsPage() (string, error) {
 	haproxy.NewMetrics(rooms)
 	haproxy.NewSupervisor(haproxy.SupervisorOptions{Registry: rooms})
 	status.NewMetrics(rooms)
+	names.NewMetrics(rooms)
 	router, err := rooms.table()
 	if err != nil {
 		return "", err

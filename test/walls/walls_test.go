@@ -65,7 +65,7 @@ func rooms() map[string]room {
 
 		"pkg/source":           {},
 		"pkg/source/kube":      {imports: []string{"pkg/source"}},
-		"pkg/source/names":     {imports: []string{"pkg/source"}, never: []string{prometheus}},
+		"pkg/source/names":     {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 
 		"pkg/controller/admission":               {imports: []string{"pkg/source", "pkg/model"}},

@@ -28,15 +28,17 @@ type follower struct {
 
 	// known are the addresses of the last answers, by family.
 	known [families][]netip.Addr
-	// answered is when the name last existed, failed whether the last lookup
-	// ended without an answer.
-	answered time.Time
-	failed   bool
+	// existed is when the name was last known to exist, failed whether the last
+	// lookup ended without an answer for a family.
+	existed time.Time
+	failed  bool
+	state   state
 	// told is the last answer that was pushed, nil before the first.
 	told *answer
 }
 
 func (f *follower) run(ctx context.Context) {
+	defer func() { f.opts.Metrics.change(f.state, "") }()
 	for {
 		slots := f.good
 		if f.failed {
@@ -64,34 +66,47 @@ func (f *follower) run(ctx context.Context) {
 
 // take takes in what the name servers said of each family.
 func (f *follower) take(replies [families]reply, now time.Time) {
-	exists, failure := false, noSuchName
+	// Of families without a reply nothing is known: the last one holds.
+	fresh, answered, kept, failure := f.known, false, false, noSuchName
 	f.failed = false
-	fresh := f.known
 	for i, r := range replies {
-		switch {
-		case r.failure == "":
-			fresh[i], exists = r.addresses, true
-		case r.failure == noSuchName:
+		switch r.failure {
+		case "":
+			fresh[i], answered = r.addresses, true
+		case noSuchName:
 			fresh[i] = nil
-		default: // Of this family nothing is known; the last answer holds.
+		default:
 			f.failed, failure = true, r.failure
-			exists = exists || len(fresh[i]) > 0
+			kept = kept || len(fresh[i]) > 0
 		}
 	}
 	switch {
-	case exists:
-		f.known, f.answered = fresh, now
-	case now.Sub(f.answered) > absence:
+	case answered || kept:
+		f.known, f.existed = fresh, now
+	case now.Sub(f.existed) > absence:
 		f.known = fresh
 	}
-	a := answer{addresses: choose(f.known)}
-	if len(a.addresses) == 0 {
-		a.failure = failure
+	a, next := answer{addresses: choose(f.known)}, resolved
+	switch {
+	case len(a.addresses) == 0:
+		a.failure, next = failure, unresolved
+	case !answered:
+		next = stale
 	}
-	if f.told != nil && f.told.equal(a) {
-		return
+	f.enter(next, failure)
+	if f.told == nil || !f.told.equal(a) {
+		f.told = &a
+		f.opts.Logger.Debug("an external name is resolved anew", "name", f.key.Name, "addresses", a.addresses, "reason", a.failure)
+		f.push(f, a)
 	}
-	f.told = &a
-	f.opts.Logger.Debug("an external name is resolved anew", "name", f.key.Name, "addresses", a.addresses, "reason", a.failure)
-	f.push(f, a)
+}
+
+// enter notes the state of the name. What keeps a name from being resolved is
+// told on its routes; that old addresses are kept, nowhere else.
+func (f *follower) enter(next state, failure string) {
+	if next == stale && f.state != stale {
+		f.opts.Logger.Info("an external name is not resolved any longer; its last addresses are kept", "name", f.key.Name, "reason", failure)
+	}
+	f.opts.Metrics.change(f.state, next)
+	f.state = next
 }

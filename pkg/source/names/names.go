@@ -26,7 +26,9 @@ type Options struct {
 	// Interval is the time between two lookups of a name. Caches of name servers
 	// keep to the time to live.
 	Interval time.Duration
-	Logger   *slog.Logger
+	// Metrics may be nil.
+	Metrics *Metrics
+	Logger  *slog.Logger
 }
 
 // Resolver asks name servers. *net.Resolver is one.

@@ -14,6 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"router/pkg/source"
 )
 
@@ -59,7 +62,7 @@ func following(t *testing.T, test func(t *testing.T, servers *nameServers, names
 	synctest.Test(t, func(t *testing.T) {
 		servers := &nameServers{answers: map[string]string{}}
 		queue := source.NewQueue(time.Now)
-		names := New(Options{Queue: queue, Resolver: servers, Interval: 10 * time.Second, Logger: slog.New(slog.DiscardHandler)})
+		names := New(Options{Queue: queue, Resolver: servers, Interval: 10 * time.Second, Metrics: NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); names.Run(ctx) }()
@@ -174,6 +177,48 @@ func TestDeadNamesDoNotDelayOthers(t *testing.T) {
 		if got := told(); got != "a [192.0.2.2]" {
 			t.Errorf("told %q", got)
 		}
+	})
+}
+
+func TestNamesAreCountedByState(t *testing.T) {
+	following(t, func(t *testing.T, servers *nameServers, names *Names, told func() string) {
+		want := func(when, counts string) {
+			t.Helper()
+			synctest.Wait()
+			got := ""
+			for _, s := range []state{resolved, stale, unresolved} {
+				var m dto.Metric
+				if err := names.opts.Metrics.names.WithLabelValues(string(s)).Write(&m); err != nil {
+					t.Fatal(err)
+				}
+				got += fmt.Sprint(m.GetGauge().GetValue(), " ")
+			}
+			if got != counts {
+				t.Errorf("%s: resolved, stale and unresolved are %s, want %s", when, got, counts)
+			}
+		}
+		want("at first", "0 0 0 ")
+		servers.set("a", "192.0.2.1", "none")
+		names.Follow(nameKey("a"))
+		names.Follow(nameKey("b"))
+		want("one exists", "1 0 1 ")
+		servers.set("a", "192.0.2.1", "dead")
+		time.Sleep(20 * time.Second)
+		want("there is an answer for one family", "1 0 1 ")
+		servers.set("a", "fail", "fail")
+		time.Sleep(20 * time.Second)
+		want("the name servers fail", "0 1 1 ")
+		servers.set("a", "none", "none")
+		time.Sleep(12 * time.Second)
+		want("it is deleted", "0 1 1 ")
+		time.Sleep(time.Minute)
+		want("for long", "0 0 2 ")
+		servers.set("a", "192.0.2.1", "none")
+		time.Sleep(12 * time.Second)
+		want("it is back", "1 0 1 ")
+		names.Forget(nameKey("a"))
+		names.Forget(nameKey("b"))
+		want("both are forgotten", "0 0 0 ")
 	})
 }
 
