@@ -181,7 +181,7 @@ func TestDeadNamesDoNotDelayOthers(t *testing.T) {
 }
 
 func TestNamesAreCountedByState(t *testing.T) {
-	following(t, func(t *testing.T, servers *nameServers, names *Names, told func() string) {
+	following(t, func(t *testing.T, servers *nameServers, names *Names, _ func() string) {
 		want := func(when, counts string) {
 			t.Helper()
 			synctest.Wait()
