@@ -62,6 +62,10 @@ func TestExternalNames(t *testing.T) {
 		service("rebound", "rebound.example", port)
 		p.route("rebound", to("rebound"))
 
+		p.route("mixed", to("there-http"), also(p.plain.name, 100), annotated(haproxyAnnotation+"disable_cookies", "true"))
+		p.add(class("mine", "openshift.io/router", ""),
+			ingress("outside", "", mine+"rules:\n"+ingressRule("ingress.test", fmt.Sprintf("Prefix / there-http %d", externalPort))))
+
 		names := serveNames(t)
 		names.set("there.example", before)
 		names.set("there-tls.example", beforeTLS)
@@ -70,7 +74,7 @@ func TestExternalNames(t *testing.T) {
 			names.set(name, netip.MustParseAddr(address))
 		}
 		p.program = names.asking(t)
-		p.start(haproxy, "--external-name-interval", "1s")
+		p.start(haproxy, "--external-name-interval", "1s", "--enable-ingress")
 		p.route("other")
 		p.objects.write("objects.yaml", p.docs...)
 		eventually(t, "another route is served while no name server answers", func() error { return p.served("http://other.test/") })
@@ -90,6 +94,19 @@ func TestExternalNames(t *testing.T) {
 			}
 		}
 		servedBy("before")
+		if a, err := p.once(somebody, "http://ingress.test/"); err != nil || a.echo.Pod != "before" {
+			t.Errorf("an Ingress leads to %q, %v", a.echo.Pod, err)
+		}
+		seen := map[string]int{}
+		for range 8 {
+			if a, err := p.once(somebody, "http://mixed.test/"); err == nil {
+				seen[a.echo.Pod]++
+			}
+		}
+		// A round begins anywhere, so a half is 4, give or take one.
+		if seen["before"] < 3 || seen["before"] > 5 || len(seen) != 3 {
+			t.Errorf("a name and a service share the requests as %v", seen)
+		}
 		reloads, err := p.metric("router_reloads_total")
 		if err != nil {
 			t.Fatal(err)
