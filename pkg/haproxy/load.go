@@ -1,0 +1,154 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"router/pkg/template"
+)
+
+// reload loads the files into a new worker. Routes whose lines HAProxy
+// refuses are quarantined, and the rest is loaded.
+func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
+	started := d.opts.Now()
+	d.lastReload = started
+	labels := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		if !slices.Contains(labels, string(r.Label)) {
+			labels = append(labels, string(r.Label))
+		}
+	}
+	if d.opts.BeforeReload != nil {
+		d.opts.BeforeReload(ctx)
+	}
+	err := d.withQuarantine(ctx, func() error { return d.masterReload(ctx) })
+	d.opts.Metrics.reloaded(labels, d.opts.Now().Sub(started), err)
+	if err != nil {
+		return fmt.Errorf("reloading haproxy: %w", err)
+	}
+	d.opts.Logger.Info("reloaded haproxy", "reasons", labels, "objects", len(reasons), "duration", d.opts.Now().Sub(started))
+	return d.loaded(ctx)
+}
+
+// start writes all files and starts HAProxy.
+func (d *DataPlane) start(ctx context.Context) error {
+	if d.process != nil {
+		d.opts.Logger.Error("haproxy ended and is started again", "error", d.process.err())
+	}
+	d.applied, d.leaving, d.unwanted = nil, map[string]bool{}, map[string]bool{}
+	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
+		return err
+	}
+	if err := endLeftover(ctx, d.files.MasterSocket.String(), d.opts.Logger); err != nil {
+		return err
+	}
+	started := d.opts.Now()
+	d.lastReload = started
+	err := d.withQuarantine(ctx, func() error {
+		if err := d.check(ctx); err != nil {
+			return err
+		}
+		p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
+		if err != nil {
+			return err
+		}
+		d.process = p
+		ctx, cancel := context.WithTimeout(ctx, d.opts.ReloadTimeout)
+		defer cancel()
+		return d.awaitWorker(ctx, 0, 0)
+	})
+	d.opts.Metrics.reloaded([]string{string(ReasonStart)}, d.opts.Now().Sub(started), err)
+	if err != nil {
+		if d.process.running() {
+			_ = d.process.stop(ctx, 0)
+		}
+		return fmt.Errorf("starting haproxy: %w", err)
+	}
+	d.opts.Logger.Info("started haproxy", "pid", d.worker, "backends", len(d.desired.Backends), "duration", d.opts.Now().Sub(started))
+	return d.loaded(ctx)
+}
+
+// loaded takes note that a new worker has read the files, and does what no
+// file can say.
+func (d *DataPlane) loaded(ctx context.Context) error {
+	d.applied = d.disk.state.clone()
+	d.applied.Ready = newPool(d.disk.state.sections(d.features))
+	d.ready.Store(d.applied.Ready)
+	d.pending, d.leaving, d.unwanted, d.doubt = newScope(), map[string]bool{}, map[string]bool{}, true
+	// A CA that no server names is not loaded, and would be missing when the
+	// first server comes.
+	unloaded := newScope()
+	for path := range d.applied.CAs {
+		if path == d.files.ClientCA.String() {
+			continue // The listeners name it.
+		}
+		if key, ok := d.routeOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
+			delete(d.applied.CAs, path)
+			unloaded.cas[path] = true
+		}
+	}
+	commands := diff(d.applied, d.desired, unloaded, d.features, d.files).Commands
+	// Servers can be checked, but some are not. Those may have been checked
+	// once since the start, and taken for dead.
+	for _, name := range slices.Sorted(maps.Keys(d.applied.Backends)) {
+		for i := range d.applied.Backends[name].Servers {
+			s := &d.applied.Backends[name].Servers[i]
+			if !s.checkable() || s.Check {
+				continue
+			}
+			id := name + "/" + s.Name
+			commands = append(commands, Command{Kind: "disable health", Text: "disable health " + id})
+			if s.Ready {
+				commands = append(commands, Command{Kind: "set server health", Text: "set server " + id + " health up"})
+			}
+		}
+	}
+	if err := d.execute(ctx, commands); err != nil {
+		return err
+	}
+	d.doubt = false
+	return nil
+}
+
+// maxQuarantines bounds how often one load is tried with fewer routes.
+const maxQuarantines = 10
+
+// withQuarantine loads the files; where HAProxy refuses lines of a route, that
+// route is left out and the rest is loaded.
+func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error {
+	var err error
+	for range maxQuarantines {
+		if err = load(); err == nil {
+			return nil
+		}
+		var refused *refusal
+		if !errors.As(err, &refused) {
+			return err
+		}
+		blamed := d.blame(refused.log)
+		if len(blamed) == 0 {
+			if checked := d.check(ctx); errors.As(checked, &refused) {
+				err, blamed = checked, d.blame(refused.log)
+			}
+		}
+		if len(blamed) == 0 {
+			return err
+		}
+		dirty := map[template.HostKey]bool{}
+		for key, message := range blamed {
+			d.opts.Logger.Error("haproxy refuses a route; it is left out", "namespace", key.Namespace, "name", key.Name, "message", message)
+			d.quarantined[key] = message
+			if r := d.routes[key]; r != nil {
+				d.hold(key, template.HostKeyOf(r), dirty)
+			}
+		}
+		d.rehost(dirty)
+		if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,206 @@
+package haproxy
+
+import (
+	"router/pkg/model"
+	"router/pkg/template"
+)
+
+// wantFiles takes the router's own TLS files, and the frames that name them,
+// into what is wanted.
+func (d *DataPlane) wantFiles() error {
+	g := d.opts.Global
+	for _, passthrough := range []bool{false, true} {
+		frame, err := template.NewFrame(g, d.files, passthrough)
+		if err != nil {
+			return err
+		}
+		if d.frames[passthrough], err = d.opts.Templates.Frame(frame); err != nil {
+			return err
+		}
+		if d.desired.Profiles, err = d.opts.Templates.Profiles(frame); err != nil {
+			return err
+		}
+	}
+	d.wantFrame()
+	cert := template.NewCertificate(d.files.DefaultCertificate.String(), g.TLS.DefaultCertificate)
+	d.desired.Certificates[cert.Path], d.pending.certs[cert.Path] = &cert, true
+	for _, f := range []struct {
+		path    template.Path
+		content string
+		files   map[string]string
+		pending map[string]bool
+	}{
+		{d.files.ClientCA, g.TLS.ClientTrust.CAs, d.desired.CAs, d.pending.cas},
+		{d.files.DestinationCA, g.DestinationCA, d.desired.CAs, d.pending.cas},
+		{d.files.ClientCRL, g.TLS.ClientTrust.CRLs, d.desired.CRLs, d.pending.crls},
+	} {
+		delete(f.files, f.path.String())
+		if f.content != "" {
+			f.files[f.path.String()] = f.content
+		}
+		f.pending[f.path.String()] = true
+	}
+	return nil
+}
+
+// wantFrame takes the frame that fits the routes into what is wanted.
+func (d *DataPlane) wantFrame() {
+	if frame := d.frames[d.passthrough > 0]; frame != d.desired.Frame {
+		d.desired.Frame, d.pending.frame = frame, true
+	}
+}
+
+// want takes a new or changed route into what is wanted.
+func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error {
+	text, err := d.opts.Templates.Route(r)
+	if err != nil {
+		return err
+	}
+	if old := d.routes[r.Key]; old != nil && (template.HostKeyOf(old) != template.HostKeyOf(r) || d.backends[r.Key] != text.Backend) {
+		d.drop(r.Key, dirty)
+	}
+	d.unhold(r.Key, dirty)
+	d.routes[r.Key], d.stems[template.FileStem(r.Key)] = r, r.Key
+	d.backends[r.Key] = text.Backend
+	host := template.HostKeyOf(r)
+	if d.hosts[host] == nil {
+		d.hosts[host] = map[model.RouteKey]*model.Route{}
+	}
+	d.hosts[host][r.Key] = r
+	dirty[host] = true
+
+	b := &Backend{
+		Route: r.Key, Profile: text.Profile, Settings: text.Settings, Shareable: text.Shareable,
+		CookieKey: text.CookieKey, Options: text.SpareOptions,
+	}
+	for i := range text.Servers {
+		b.Servers = append(b.Servers, serverOf(&text.Servers[i]))
+	}
+	d.desired.Backends[text.Backend] = b
+	d.pending.backends[text.Backend] = true
+	ca, list := d.opts.Templates.RouteFiles(r.Key)
+	delete(d.desired.CAs, ca)
+	delete(d.desired.Lists, list)
+	if text.CA != nil {
+		d.desired.CAs[ca] = text.CA.Content
+	}
+	if text.Allowlist != nil {
+		d.desired.Lists[list] = text.Allowlist.Entries
+	}
+	d.pending.cas[ca], d.pending.lists[list] = true, true
+	return nil
+}
+
+// hold takes a route out of what is wanted, but for its host.
+func (d *DataPlane) hold(key model.RouteKey, host template.HostKey, dirty map[template.HostKey]bool) {
+	d.drop(key, dirty)
+	d.held[key] = host
+	if d.hosts[host] == nil {
+		d.hosts[host] = map[model.RouteKey]*model.Route{}
+	}
+	d.hosts[host][key] = nil
+	dirty[host] = true
+}
+
+// unhold takes note that a route is served, or gone.
+func (d *DataPlane) unhold(key model.RouteKey, dirty map[template.HostKey]bool) {
+	host, held := d.held[key]
+	if !held {
+		return
+	}
+	delete(d.held, key)
+	delete(d.hosts[host], key)
+	dirty[host] = true
+}
+
+// drop takes a route out of what is wanted.
+func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
+	d.unhold(key, dirty)
+	old := d.routes[key]
+	if old == nil {
+		return
+	}
+	host := template.HostKeyOf(old)
+	dirty[host] = true
+	delete(d.hosts[host], key)
+	delete(d.desired.Backends, d.backends[key])
+	d.pending.backends[d.backends[key]], d.unwanted[d.backends[key]] = true, true
+	ca, list := d.opts.Templates.RouteFiles(key)
+	delete(d.desired.CAs, ca)
+	delete(d.desired.Lists, list)
+	d.pending.cas[ca], d.pending.lists[list] = true, true
+	delete(d.stems, template.FileStem(key))
+	delete(d.routes, key)
+	delete(d.backends, key)
+}
+
+// rehost works the lookup entries of the dirty hosts out anew.
+func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
+	certs := map[string]bool{}
+	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
+		d.guarded = anyHost
+		for host := range d.hosts {
+			dirty[host] = true
+		}
+	}
+	for host := range dirty {
+		old := d.hostTexts[host]
+		var now template.HostText
+		if members := d.hosts[host]; len(members) > 0 {
+			now = d.opts.Templates.Host(host, served(members), d.guarded)
+			d.hostTexts[host] = now
+		} else {
+			delete(d.hosts, host)
+			delete(d.hostTexts, host)
+		}
+		for _, e := range old.Entries {
+			delete(d.desired.Tables[e.Map], e.Key)
+			d.pending.entries[tableKey{e.Map, e.Key}] = true
+		}
+		for _, e := range now.Entries {
+			d.desired.Tables[e.Map][e.Key] = e.Value
+			d.pending.entries[tableKey{e.Map, e.Key}] = true
+		}
+		// A certificate may have moved to another dirty host meanwhile.
+		if c := old.Crt; c != nil {
+			if d.desired.Hosts[c.Filter] == c.Path {
+				delete(d.desired.Hosts, c.Filter)
+			}
+			d.pending.hosts[c.Filter], certs[c.Path] = true, true
+		}
+		if c := now.Crt; c != nil {
+			d.desired.Hosts[c.Filter] = c.Path
+			d.pending.hosts[c.Filter], certs[c.Path] = true, true
+		}
+		d.passthrough += count(now.Passthrough) - count(old.Passthrough)
+	}
+	for path := range certs {
+		delete(d.desired.Certificates, path)
+		d.pending.certs[path] = true
+	}
+	for host := range dirty {
+		if text, ok := d.hostTexts[host]; ok && text.Crt != nil {
+			cert := template.NewCertificate(text.Crt.Path, *d.routes[text.Winner].Certificate)
+			d.desired.Certificates[text.Crt.Path] = &cert
+		}
+	}
+	d.wantFrame()
+}
+
+// served are the routes of a host that are not only held.
+func served(members map[model.RouteKey]*model.Route) []*model.Route {
+	list := make([]*model.Route, 0, len(members))
+	for _, r := range members {
+		if r != nil {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
