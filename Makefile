@@ -27,7 +27,7 @@ build: ## Builds the router and the sample pods into bin
 
 .PHONY: test
 test: test-deps ## Runs every test, on real parts; installs and builds what they need
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 20m ./...
 
 .PHONY: test-deps
 test-deps: haproxy etcd haproxy-3.2 haproxy-3.4 $(KUBE) ## Installs and builds what the tests need
