@@ -90,6 +90,23 @@ func (c *cluster) route(name, host, service string, config *routev1.TLSConfig) {
 	}
 }
 
+// olderThanNow waits until a route that is made now is younger than one that
+// there is: creation times are whole seconds, and among routes of one second
+// the winner is not the first.
+func (c *cluster) olderThanNow(name string) {
+	c.t.Helper()
+	older, err := c.routes.Get(c.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	eventually(c.t, "a second passes", func() error {
+		if !time.Now().Truncate(time.Second).After(older.CreationTimestamp.Time) {
+			return fmt.Errorf("it is still the second of %s", older.CreationTimestamp)
+		}
+		return nil
+	})
+}
+
 // edit changes a route.
 func (c *cluster) edit(name string, change func(*routev1.Route)) {
 	c.t.Helper()
@@ -175,6 +192,7 @@ func (c *cluster) testRoutes(r *router, ca string) {
 		eventually(t, k.name+" is admitted", func() error { return c.admitted(k.name, corev1.ConditionTrue, "") })
 	}
 	// Another route for a host that is taken is told so.
+	c.olderThanNow("http")
 	c.route("late", "http.test", "next", nil)
 	eventually(t, "a late route is refused", func() error { return c.admitted("late", corev1.ConditionFalse, "HostAlreadyClaimed") })
 	// Another host, another service, another policy.
