@@ -24,7 +24,6 @@ const (
 	ReasonServerCA        ReloadReason = "destination-ca"
 	ReasonPayloadTooLarge ReloadReason = "payload-too-large"
 	ReasonCommandFailed   ReloadReason = "command-failed"
-	ReasonRepair          ReloadReason = "drift"
 )
 
 // Reason is one thing that only a reload can change.

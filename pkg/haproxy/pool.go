@@ -62,9 +62,15 @@ type section struct {
 // sections are what a file with these backends prepares, those with the most
 // users first. They follow from the backends alone, so that each replica
 // prepares the same.
-func (s *State) sections(f Features) []section {
+func (s *State) sections(f Features) []section { return s.sectionsOf(s.backendNames(), f) }
+
+// backendNames are the backends in the order of the file.
+func (s *State) backendNames() []string { return slices.Sorted(maps.Keys(s.Backends)) }
+
+// sectionsOf is sections, for all names in their order.
+func (s *State) sectionsOf(names []string, f Features) []section {
 	users := map[settingsKey][]string{}
-	for _, name := range slices.Sorted(maps.Keys(s.Backends)) {
+	for _, name := range names {
 		if b := s.Backends[name]; b.Shareable {
 			key := b.settings(f)
 			users[key] = append(users[key], name)

@@ -187,8 +187,8 @@ func (s *State) configText(f Features) (text string, lines []configSection) {
 		line += strings.Count(text, "\n")
 	}
 	write(s.Frame)
-	shared := map[string]string{}
-	for _, section := range s.sections(f) {
+	shared, names := map[string]string{}, s.backendNames()
+	for _, section := range s.sectionsOf(names, f) {
 		for _, user := range section.users {
 			shared[user] = section.name
 		}
@@ -201,7 +201,7 @@ func (s *State) configText(f Features) (text string, lines []configSection) {
 			write(b.text(spare, section.name))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Backends)) {
+	for _, name := range names {
 		write(s.Backends[name].text(name, shared[name]), name)
 	}
 	return b.String(), lines

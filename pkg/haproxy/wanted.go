@@ -76,6 +76,10 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	for i := range text.Servers {
 		b.Servers = append(b.Servers, serverOf(&text.Servers[i]))
 	}
+	if old := d.desired.Backends[text.Backend]; old != nil && !old.sameSettings(b) {
+		// Requests may have to be led to another proxy, see differ.leave.
+		d.touch(d.hostTexts[host].Entries)
+	}
 	d.desired.Backends[text.Backend] = b
 	d.pending.backends[text.Backend] = true
 	ca, list := d.opts.Templates.RouteFiles(r.Key)
@@ -137,6 +141,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 // rehost works the lookup entries of the dirty hosts out anew.
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 	certs := map[string]bool{}
+	var changed []template.HostText
 	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
 		d.guarded = anyHost
 		for host := range d.hosts {
@@ -153,14 +158,18 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 			delete(d.hosts, host)
 			delete(d.hostTexts, host)
 		}
+		if now.Equal(old) {
+			continue // As for most changes, which are of endpoints.
+		}
+		changed = append(changed, now)
 		for _, e := range old.Entries {
 			delete(d.desired.Tables[e.Map], e.Key)
-			d.pending.entries[tableKey{e.Map, e.Key}] = true
 		}
 		for _, e := range now.Entries {
 			d.desired.Tables[e.Map][e.Key] = e.Value
-			d.pending.entries[tableKey{e.Map, e.Key}] = true
 		}
+		d.touch(old.Entries)
+		d.touch(now.Entries)
 		// A certificate may have moved to another dirty host meanwhile.
 		if c := old.Crt; c != nil {
 			if d.desired.Hosts[c.Filter] == c.Path {
@@ -178,13 +187,20 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 		delete(d.desired.Certificates, path)
 		d.pending.certs[path] = true
 	}
-	for host := range dirty {
-		if text, ok := d.hostTexts[host]; ok && text.Crt != nil {
+	for _, text := range changed {
+		if text.Crt != nil {
 			cert := template.NewCertificate(text.Crt.Path, *d.routes[text.Winner].Certificate)
 			d.desired.Certificates[text.Crt.Path] = &cert
 		}
 	}
 	d.wantFrame()
+}
+
+// touch notes that entries may differ from those of the running process.
+func (d *DataPlane) touch(entries []template.Entry) {
+	for _, e := range entries {
+		d.pending.entries[tableKey{e.Map, e.Key}] = true
+	}
 }
 
 // served are the routes of a host that are not only held.

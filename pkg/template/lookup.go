@@ -43,6 +43,8 @@ type Entry struct {
 type CrtEntry struct {
 	Path   string
 	Filter string
+	// ID is that of the certificate.
+	ID string
 }
 
 // HostText is what the routes of one host add to the lookup tables.
@@ -55,6 +57,12 @@ type HostText struct {
 	Winner model.RouteKey
 	// Passthrough is whether the host's TLS goes to its servers untouched.
 	Passthrough bool
+}
+
+// Equal reports whether two texts say the same.
+func (h HostText) Equal(o HostText) bool {
+	return slices.Equal(h.Entries, o.Entries) && h.Winner == o.Winner && h.Passthrough == o.Passthrough &&
+		(h.Crt == nil) == (o.Crt == nil) && (h.Crt == nil || *h.Crt == *o.Crt)
 }
 
 // NewCertificate is the file for c at path: the key behind the chain, as
@@ -102,7 +110,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 			}
 			if r.Certificate != nil && text.Crt == nil {
 				cert := NewCertificate(t.files.Certificates.text+"/"+FileStem(r.Key)+".pem", *r.Certificate)
-				text.Crt, text.Winner, sni = &CrtEntry{Path: cert.Path, Filter: filter}, r.Key, cert.ID
+				text.Crt, text.Winner, sni = &CrtEntry{Path: cert.Path, Filter: filter, ID: cert.ID}, r.Key, cert.ID
 			}
 		}
 	}
