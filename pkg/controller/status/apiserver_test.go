@@ -65,12 +65,65 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// router is a replica without a data plane: it watches, decides and writes.
-type router struct {
+// replica is what runs of a router without a data plane: it watches, and
+// somebody takes what it sees and writes.
+type replica struct {
 	*network
-	writer *status.Writer
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+}
+
+// newReplica returns a replica, and how its writer reaches the API server.
+func newReplica(c *kubetest.Cluster) (*replica, *rest.Config) {
+	r := &replica{network: &network{}}
+	r.broken.Store("")
+	config := rest.CopyConfig(c.Config)
+	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
+		r.inner = inner
+		return r.network
+	})
+	return r, config
+}
+
+// run starts a writer, and a watch whose changes are taken, until the end of
+// the test.
+func (r *replica) run(t *testing.T, write func(context.Context), o kube.Options, take func([]source.Change)) {
+	t.Helper()
+	o.Queue, o.Logger = source.NewQueue(time.Now), discard()
+	watch, err := kube.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	r.done.Go(func() { write(ctx) })
+	r.done.Go(func() {
+		if err := watch.Run(ctx); err != nil {
+			t.Errorf("watching: %v", err)
+		}
+	})
+	r.done.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-o.Queue.Ready():
+				take(o.Queue.Drain().Changes)
+			}
+		}
+	})
+	t.Cleanup(r.stop)
+}
+
+func (r *replica) stop() {
+	r.cancel()
+	r.done.Wait()
+}
+
+// router is a replica that decides about routes.
+type router struct {
+	*replica
+	writer *status.Writer
 
 	mu     sync.Mutex
 	routes map[model.RouteKey]*routev1.Route
@@ -83,13 +136,8 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // start runs a replica that selects routes by labels.
 func start(t *testing.T, c *kubetest.Cluster, name, labels string, indexFor func(string) *admission.Index) *router {
 	t.Helper()
-	r := &router{network: &network{}, routes: map[model.RouteKey]*routev1.Route{}, indexFor: indexFor}
-	r.broken.Store("")
-	config := rest.CopyConfig(c.Config)
-	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
-		r.inner = inner
-		return r.network
-	})
+	base, config := newReplica(c)
+	r := &router{replica: base, routes: map[model.RouteKey]*routev1.Route{}, indexFor: indexFor}
 	client, err := routeclient.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -98,36 +146,8 @@ func start(t *testing.T, c *kubetest.Cluster, name, labels string, indexFor func
 		Client: status.ClusterClient{Routes: client.RouteV1()}, RouterName: "public", CanonicalHostname: "router.example.org",
 		Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
 	})
-	queue := source.NewQueue(time.Now)
-	watch, err := kube.New(kube.Options{Config: c.Config, Queue: queue, Logger: discard(), Labels: labels})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.done.Go(func() { r.writer.Run(ctx) })
-	r.done.Go(func() {
-		if err := watch.Run(ctx); err != nil {
-			t.Errorf("watching: %v", err)
-		}
-	})
-	r.done.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-queue.Ready():
-				r.take(queue.Drain().Changes)
-			}
-		}
-	})
-	t.Cleanup(r.stop)
+	r.run(t, r.writer.Run, kube.Options{Config: c.Config, Labels: labels}, r.take)
 	return r
-}
-
-func (r *router) stop() {
-	r.cancel()
-	r.done.Wait()
 }
 
 // take is a turn of the router's loop.

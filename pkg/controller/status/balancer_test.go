@@ -1,18 +1,14 @@
 package status_test
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
-	"k8s.io/client-go/rest"
 
 	"router/pkg/controller/ingress"
 	"router/pkg/controller/status"
@@ -24,22 +20,15 @@ import (
 
 // ingressRouter is a replica that serves Ingresses, without a data plane.
 type ingressRouter struct {
-	*network
+	*replica
 	writer *status.IngressWriter
-	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
 // startIngress runs a replica that is reached by a host name.
 func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ingressRouter {
 	t.Helper()
-	r := &ingressRouter{network: &network{}}
-	r.broken.Store("")
-	config := rest.CopyConfig(c.Config)
-	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
-		r.inner = inner
-		return r.network
-	})
+	base, config := newReplica(c)
+	r := &ingressRouter{replica: base}
 	client, err := networkingclient.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -47,43 +36,17 @@ func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ing
 	r.writer = status.NewIngress(status.IngressOptions{
 		Client: client, Hostname: hostname, Addresses: []string{"192.0.2.1"}, Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
 	})
-	queue := source.NewQueue(time.Now)
-	watch, err := kube.New(kube.Options{Config: c.Config, Queue: queue, Logger: discard(), Ingress: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.done.Go(func() { r.writer.Run(ctx) })
-	r.done.Go(func() {
-		if err := watch.Run(ctx); err != nil {
-			t.Errorf("watching: %v", err)
-		}
-	})
 	store := source.NewStore(source.Selection{})
 	set := ingress.NewSet(ingress.Class{Name: "router"}, store, ingress.CertificateOptions{})
-	r.done.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-queue.Ready():
-				for _, change := range queue.Drain().Changes {
-					store.Apply(change)
-					if change.Key.Kind == source.KindIngress {
-						r.look(set, store, model.RouteKey{Namespace: change.Key.Namespace, Name: change.Key.Name})
-					}
-				}
+	r.run(t, r.writer.Run, kube.Options{Config: c.Config, Ingress: true}, func(changes []source.Change) {
+		for _, change := range changes {
+			store.Apply(change)
+			if change.Key.Kind == source.KindIngress {
+				r.look(set, store, model.RouteKey{Namespace: change.Key.Namespace, Name: change.Key.Name})
 			}
 		}
 	})
-	t.Cleanup(r.stop)
 	return r
-}
-
-func (r *ingressRouter) stop() {
-	r.cancel()
-	r.done.Wait()
 }
 
 // look is what the router's loop does for an Ingress.
