@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,17 +23,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "rt")
-	if err == nil {
-		program, err = routertest.Build(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	routertest.Main(m, &program)
 }
 
 // router is a running router.
@@ -98,6 +87,11 @@ func ask(c *http.Client, url string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return answerOf(resp)
+}
+
+// answerOf reads a response to its end.
+func answerOf(resp *http.Response) (answer, error) {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	a := answer{Response: resp, body: string(body)}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -265,11 +264,7 @@ func with(c *http.Client, url string, headers ...string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	a := answer{Response: resp, body: string(body)}
-	_ = json.Unmarshal(body, &a.echo)
-	return a, err
+	return answerOf(resp)
 }
 
 // raw sends text as it is, over TLS with the server name if there is one, and
@@ -297,11 +292,7 @@ func (p *plane) raw(serverName, text string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	a := answer{Response: resp, body: string(body)}
-	_ = json.Unmarshal(body, &a.echo)
-	return a, err
+	return answerOf(resp)
 }
 
 // wantStatus asks once and compares.

@@ -35,6 +35,22 @@ func Build(dir string) (string, error) {
 	return path, nil
 }
 
+// Main builds the program for the tests of a package, and runs them. It is all
+// that their TestMain does.
+func Main(m *testing.M, program *string) {
+	dir, err := os.MkdirTemp("", "rt")
+	if err == nil {
+		*program, err = Build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // Log keeps what a program says.
 type Log struct {
 	mu sync.Mutex
