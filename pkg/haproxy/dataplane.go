@@ -128,20 +128,20 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
-	if err := d.wantFiles(); err != nil {
-		return nil, err
-	}
-	d.pending = newScope() // The first start writes and loads everything.
 	if err := d.disk.prepare(o.Layout); err != nil {
 		return nil, err
 	}
-	d.disk.state.Profiles = d.desired.Profiles
 	features, err := probe(ctx, o.Binary, o.Layout)
 	if err != nil {
 		return nil, err
 	}
 	d.features = features
 	d.features.Spares = max(0, cmp.Or(o.Spares, sparesOf))
+	if err := d.wantFiles(); err != nil {
+		return nil, err
+	}
+	d.pending = newScope() // The first start writes and loads everything.
+	d.disk.state.Profiles = d.desired.Profiles
 	if err := d.writeFixed(); err != nil {
 		return nil, err
 	}
@@ -269,6 +269,7 @@ func (d *DataPlane) change(ctx context.Context) []Reason {
 		for _, name := range plan.former {
 			d.unwanted[name] = true
 		}
+		addKeys(d.pending.slots, plan.slotNames)
 		if attempt > 0 {
 			d.opts.Metrics.drift(plan.Commands)
 		}

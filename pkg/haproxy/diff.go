@@ -40,6 +40,8 @@ type Plan struct {
 	Reasons  []Reason
 	// former are backends that routes have left, see leave.
 	former []string
+	// slotNames are the entries that the commands bring, see nameSlots.
+	slotNames map[string]string
 }
 
 // Command is one command for the runtime socket.
@@ -79,6 +81,9 @@ type Features struct {
 	AddBackend bool
 	// SyncReload: the master answers a reload when it is done (2.7).
 	SyncReload bool
+	// NamedSlots: the access log finds the names of slots' endpoints in a table.
+	// It is so where servers are slots and an access log is configured.
+	NamedSlots bool
 	// Spares is how many spare backends a file has for each kind of settings,
 	// where AddBackend is not possible. It is the administrator's choice.
 	Spares int
@@ -98,6 +103,8 @@ type scope struct {
 	cas      map[string]bool
 	crls     map[string]bool
 	lists    map[string]bool
+	// slots are keys of the table of slots' names that were sent, to be read back.
+	slots map[string]bool
 }
 
 type tableKey struct{ table, key string }
@@ -106,6 +113,7 @@ func newScope() *scope {
 	return &scope{
 		backends: map[string]bool{}, entries: map[tableKey]bool{}, certs: map[string]bool{},
 		hosts: map[string]bool{}, cas: map[string]bool{}, crls: map[string]bool{}, lists: map[string]bool{},
+		slots: map[string]bool{},
 	}
 }
 
@@ -150,6 +158,7 @@ func Diff(applied, desired *State, f Features, files template.Layout) Plan {
 // server up to the lookup table, what goes from the table down.
 func diff(applied, desired *State, in *scope, f Features, files template.Layout) Plan {
 	d := &differ{applied: applied, desired: desired, features: f, files: files, coming: map[string]*Backend{}, moved: map[string]bool{}}
+	d.plan.slotNames = map[string]string{}
 	if in.frame && applied.Frame != desired.Frame {
 		d.reload(ReasonFrame, "")
 	}
@@ -172,6 +181,7 @@ func diff(applied, desired *State, in *scope, f Features, files template.Layout)
 	d.hosts(in.hosts)
 	d.tables(in.entries)
 	d.plan.Commands = append(d.plan.Commands, d.removals...)
+	d.tellSlotNames()
 	return d.plan
 }
 
@@ -306,6 +316,7 @@ func (d *differ) servers(name string, have *Backend, want []Server) {
 	if left > 0 {
 		d.reload(ReasonSlotsExhausted, name)
 	}
+	d.nameSlots(name, placed)
 	before := make(map[string]*Server, len(have.Servers))
 	for i := range have.Servers {
 		before[have.Servers[i].Name] = &have.Servers[i]

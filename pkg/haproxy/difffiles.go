@@ -221,8 +221,8 @@ func (d *differ) isMoved(value string) bool {
 
 // outward is State.outward, once the commands before have been sent.
 func (d *differ) outward(value string) string {
-	backend, rest := template.SplitTarget(value)
-	return d.live(backend) + rest
+	backend, _ := template.SplitTarget(value)
+	return template.RenamedTarget(value, d.live(backend))
 }
 
 func (d *differ) reachableEntries(want map[string]string) map[string]string {

@@ -103,7 +103,7 @@ func (d *DataPlane) persist(in *scope) error {
 			d.noteSlots(name, image)
 		}
 	}
-	err := errors.Join(d.persistFiles(in), d.persistTables(in))
+	err := errors.Join(d.persistFiles(in), d.persistTables(in), d.persistSlotNames())
 	text, _ := s.configText(d.features)
 	err = errors.Join(err, d.disk.write(d.files.Config.String(), text, privateFile))
 	d.opts.Metrics.wrote(d.opts.Now().Sub(started))

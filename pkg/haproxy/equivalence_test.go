@@ -58,6 +58,7 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 		Listen:     model.Listen{HTTPPort: ports.Free(t), HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
 		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 200, Threads: 2,
+		Log: model.Log{Address: dir + "/log.sock", MaxLength: 1024, Facility: "local1", Level: "info"}, // Nobody listens.
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 	}
@@ -182,8 +183,9 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 	return r
 }
 
-// observed is what a running HAProxy has, as far as requests can tell: slots'
-// names, and servers that take nothing, are left out.
+// observed is what a running HAProxy has, as far as requests can tell: the
+// names of slots, and servers that take nothing, are left out; those that the
+// access log has for them are not.
 func observed(t *testing.T, d *DataPlane) map[string]string {
 	t.Helper()
 	ctx := t.Context()
@@ -204,12 +206,21 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var slots map[string]string
+	if !d.features.DynamicServers {
+		if slots, err = showTable(ctx, s, d.files.Maps.Slots.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name := range d.desired.Backends {
 		var ready []string
-		for _, l := range servers[d.applied.live(name)] {
+		for server, l := range servers[d.applied.live(name)] {
 			if l.ready {
+				if !d.features.DynamicServers {
+					server = slots[server+"@"+d.applied.live(name)]
+				}
 				l.down = l.down && !l.check // What a check finds depends on when it ran.
-				ready = append(ready, fmt.Sprintf("%s:%d weight %d check %v down %v", l.address, l.port, l.weight, l.check, l.down))
+				ready = append(ready, fmt.Sprintf("%s %s:%d weight %d check %v down %v", server, l.address, l.port, l.weight, l.check, l.down))
 			}
 		}
 		slices.Sort(ready)

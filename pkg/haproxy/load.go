@@ -76,6 +76,9 @@ func (d *DataPlane) start(ctx context.Context) error {
 func (d *DataPlane) loaded(ctx context.Context) error {
 	d.applied = d.disk.state.clone()
 	d.applied.Ready = newPool(d.disk.state.sections(d.features))
+	if d.features.NamedSlots {
+		d.applied.SlotNames = maps.Collect(d.applied.slotNames())
+	}
 	d.ready.Store(d.applied.Ready)
 	d.pending, d.leaving, d.unwanted, d.doubt = newScope(), map[string]bool{}, map[string]bool{}, true
 	// A CA that no server names is not loaded, and would be missing when the

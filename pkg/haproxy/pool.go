@@ -220,8 +220,8 @@ func (s *State) live(name string) string {
 // outward is a lookup value as the running process has it: with the name that
 // the backend has there.
 func (s *State) outward(value string) string {
-	backend, rest := template.SplitTarget(value)
-	return s.live(backend) + rest
+	backend, _ := template.SplitTarget(value)
+	return template.RenamedTarget(value, s.live(backend))
 }
 
 // inward is the value that outward makes the given one of. One that leads to
@@ -230,12 +230,14 @@ func (s *State) inward(value string) string {
 	if s.Ready == nil {
 		return value
 	}
-	proxy, rest := template.SplitTarget(value)
-	if backend, ok := s.Ready.user(proxy); ok {
-		if b := s.Backends[backend]; b != nil && s.live(backend) != proxy {
-			return formerName(value)
-		}
-		return backend + rest
+	proxy, _ := template.SplitTarget(value)
+	backend, ok := s.Ready.user(proxy)
+	if !ok {
+		return value
 	}
-	return value
+	own, ok := template.OwnTarget(value, backend)
+	if b := s.Backends[backend]; !ok || b != nil && s.live(backend) != proxy {
+		return formerName(value)
+	}
+	return own
 }

@@ -118,6 +118,9 @@ func (d *DataPlane) readBack(ctx context.Context, in *scope) error {
 			}
 		}
 	}
+	if err := d.readBackSlotNames(ctx, s, in.slots); err != nil {
+		return err
+	}
 	return d.readBackEntries(ctx, s, in)
 }
 
@@ -221,6 +224,9 @@ func (d *DataPlane) refresh(ctx context.Context) error {
 			shown[key] = live.inward(value)
 		}
 		live.Tables[table] = shown
+	}
+	if err := d.refreshSlotNames(ctx, s, live); err != nil {
+		return err
 	}
 	if live.Hosts, err = showHosts(ctx, s, d.files.CrtList.String()); err != nil {
 		return err

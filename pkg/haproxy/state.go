@@ -30,6 +30,8 @@ type State struct {
 	// CRLs are lists of revoked certificates by path.
 	CRLs  map[string]string
 	Lists map[string][]string
+	// SlotNames is the table of slotnames.go, as a running process has it.
+	SlotNames map[string]string
 	// Ready is what a running process has for backends that come; nil for states
 	// that do not run.
 	Ready *pool
@@ -52,7 +54,7 @@ func newState(tables []template.Path) *State {
 func (s *State) clone() *State {
 	c := &State{
 		Frame: s.Frame, Profiles: s.Profiles, Backends: maps.Clone(s.Backends), Tables: make(map[string]map[string]string, len(s.Tables)),
-		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), CRLs: maps.Clone(s.CRLs), Lists: maps.Clone(s.Lists), Ready: s.Ready,
+		Certificates: maps.Clone(s.Certificates), Hosts: maps.Clone(s.Hosts), CAs: maps.Clone(s.CAs), CRLs: maps.Clone(s.CRLs), Lists: maps.Clone(s.Lists), SlotNames: maps.Clone(s.SlotNames), Ready: s.Ready,
 	}
 	for name, entries := range s.Tables {
 		c.Tables[name] = maps.Clone(entries)

@@ -1,6 +1,8 @@
 package haproxy
 
 import (
+	"strings"
+
 	"router/pkg/model"
 	"router/pkg/template"
 )
@@ -10,7 +12,7 @@ import (
 func (d *DataPlane) wantFiles() error {
 	g := d.opts.Global
 	for _, passthrough := range []bool{false, true} {
-		frame, err := template.NewFrame(g, d.files, passthrough)
+		frame, err := template.NewFrame(g, d.files, template.Needs{Passthrough: passthrough, Slots: !d.features.DynamicServers})
 		if err != nil {
 			return err
 		}
@@ -21,6 +23,8 @@ func (d *DataPlane) wantFiles() error {
 			return err
 		}
 	}
+	// Asked of the text: templates of the administrator's may know nothing of it.
+	d.features.NamedSlots = strings.Contains(d.frames[false], d.files.Maps.Slots.String())
 	d.wantFrame()
 	cert := template.NewCertificate(d.files.DefaultCertificate.String(), g.TLS.DefaultCertificate)
 	d.desired.Certificates[cert.Path], d.pending.certs[cert.Path] = &cert, true

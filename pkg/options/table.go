@@ -258,7 +258,7 @@ func headerRows() []Row {
 		integer("log-max-length", "ROUTER_LOG_MAX_LENGTH", 1024, 80, 65535, "Longest line of the access log, in bytes.", func(o *Options) *int { return &o.Global.Log.MaxLength }),
 		logFacility().strict(),
 		choice("log-level", "ROUTER_LOG_LEVEL", "warning", "Least syslog level of the access log.", func(o *Options) *string { return &o.Global.Log.Level }, "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug").strict(),
-		haproxyText("syslog-format", "ROUTER_SYSLOG_FORMAT", "a log-format of HAProxy", "Lines of the access log; without one, HAProxy's HTTP log.", func(o *Options) *string { return &o.Global.Log.Format }).strict(),
+		haproxyText("syslog-format", "ROUTER_SYSLOG_FORMAT", "a log-format of HAProxy", "Lines of the access log; without one, HAProxy's HTTP log. %b and %s, be_name and srv_name name the route and the pod, whatever HAProxy calls them.", func(o *Options) *string { return &o.Global.Log.Format }).strict(),
 		boolean("dont-log-null", "ROUTER_DONT_LOG_NULL", false, "Do not log connections without a request.", func(o *Options) *bool { return &o.Global.DontLogNull }),
 		boolean("http-ignore-probes", "ROUTER_HTTP_IGNORE_PROBES", false, "Do not log or answer connections that browsers open ahead.", func(o *Options) *bool { return &o.Global.IgnoreProbes }),
 	}

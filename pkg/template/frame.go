@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"regexp"
@@ -74,7 +75,11 @@ type FrameLog struct {
 	Facility, Level Arg
 	// Raw leaves syslog's framing away, for standard output.
 	Raw, Hostname bool
-	Format        *Arg
+	// HTTPFormat is that of requests, TCPFormat that of connections whose TLS
+	// is not terminated.
+	HTTPFormat, TCPFormat Arg
+	// Slots is whether servers are slots, whose names stand in a table.
+	Slots bool
 }
 
 // HeaderView is one header action.
@@ -130,13 +135,20 @@ const (
 	defaultCookieLen = 63
 )
 
+// Needs are what a frame has to be made for.
+type Needs struct {
+	// Passthrough is whether there are passthrough routes, Slots whether servers
+	// are slots.
+	Passthrough, Slots bool
+}
+
 // NewFrame prepares the data of the frame. Errors name the setting whose
 // value HAProxy's configuration cannot carry.
-func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
+func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 	b := builder{}
 	f := Frame{
 		Files: files, Maps: files.Maps,
-		Passthrough: passthrough, StatsSocket: true,
+		Passthrough: n.Passthrough, StatsSocket: true,
 		HTTPBinds:   b.binds(g.Listen, g.Listen.HTTPPort),
 		HTTPSBinds:  b.binds(g.Listen, g.Listen.HTTPSPort),
 		AcceptProxy: g.Listen.AcceptProxy, InspectDelay: NewDuration(g.Listen.InspectDelay),
@@ -163,7 +175,7 @@ func NewFrame(g model.Global, files Layout, passthrough bool) (Frame, error) {
 		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),
 		UniqueIDFormat: b.optional("unique id format", g.Headers.UniqueIDFormat), UniqueIDHeader: b.optional("unique id header", g.Headers.UniqueIDHeader),
 		SessionCookie: Name{sessionCookie},
-		Log:           b.log(g.Log),
+		Log:           b.log(g.Log, files.Maps.Slots, n.Slots),
 	}
 	f.Profiles = profiles(&f)
 	if g.Compression {
@@ -251,15 +263,21 @@ func (b *builder) captures(list []model.Capture) []CaptureView {
 	return views
 }
 
-func (b *builder) log(l model.Log) *FrameLog {
+func (b *builder) log(l model.Log, table Path, slots bool) *FrameLog {
 	if l.Address == "" {
 		return nil
 	}
 	v := &FrameLog{
 		MaxLength: l.MaxLength, Hostname: true,
 		Facility: b.arg("log facility", l.Facility), Level: b.arg("log level", l.Level),
-		Format: b.optional("log format", l.Format),
+		Slots: slots,
 	}
+	http, tcp := logNames{lookup: "txn.be"}, logNames{lookup: "sess.be"}
+	if slots {
+		http.slots, tcp.slots = table.text, table.text
+	}
+	v.HTTPFormat = b.arg("log format", http.in(cmp.Or(l.Format, httpLogFormat)))
+	v.TCPFormat = b.arg("log format", tcp.in(tcpLogFormat))
 	target := l.Address
 	if target == model.LogStdout {
 		v.Raw, v.Hostname = true, false

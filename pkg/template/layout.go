@@ -34,9 +34,11 @@ type Maps struct {
 	// HTTPAny and HTTPSAny have the paths of model.AnyHost. Hosts has the
 	// hosts that are somebody's, as long as anybody asks for any host.
 	HTTPAny, HTTPSAny, Hosts Path
+	// Slots has the names of endpoints for the access log, see lognames.go.
+	Slots Path
 }
 
-// All returns the maps in a fixed order.
+// All returns the maps that hosts have entries in, in a fixed order.
 func (m Maps) All() []Path {
 	return []Path{m.HTTP, m.HTTPWildcard, m.HTTPS, m.HTTPSWildcard, m.SNI, m.SNIWildcard, m.HTTPAny, m.HTTPSAny, m.Hosts}
 }
@@ -78,6 +80,7 @@ func NewLayout(dir string) (Layout, error) {
 			HTTPAny:       at("conf", "http-any.map"),
 			HTTPSAny:      at("conf", "https-any.map"),
 			Hosts:         at("conf", "hosts.map"),
+			Slots:         at("conf", "slots.map"),
 		},
 	}
 	for _, socket := range []Path{l.RuntimeSocket, l.MasterSocket, l.StatsSocket, l.SNISocket} {

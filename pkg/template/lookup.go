@@ -163,6 +163,34 @@ func SplitTarget(value string) (backend, rest string) {
 	return value, ""
 }
 
+// renamedFields is how many fields stand before the name in RenamedTarget.
+const renamedFields = 4
+
+// RenamedTarget is the value of a lookup entry where the running process has
+// the backend as proxy: it ends with the backend's own name, for the access log.
+func RenamedTarget(value, proxy string) string {
+	backend, rest := SplitTarget(value)
+	if backend == proxy {
+		return value
+	}
+	missing := renamedFields - strings.Count(rest, targetSeparator)
+	return proxy + rest + strings.Repeat(targetSeparator, missing) + backend
+}
+
+// OwnTarget is the value that RenamedTarget made the given one of; false if it
+// does not end with the backend's name.
+func OwnTarget(value, backend string) (string, bool) {
+	proxy, rest := SplitTarget(value)
+	if proxy == backend {
+		return value, true
+	}
+	fields, found := strings.CutSuffix(rest, targetSeparator+backend)
+	if !found || strings.Count(fields, targetSeparator) != renamedFields-1 {
+		return "", false
+	}
+	return backend + strings.TrimRight(fields, targetSeparator), true
+}
+
 // hidden marks a path that plain HTTP does not serve.
 const hidden = ""
 

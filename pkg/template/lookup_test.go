@@ -3,6 +3,7 @@ package template
 import (
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,6 +191,20 @@ func TestTargetsHaveTheFieldsThatTheFrontendsRead(t *testing.T) {
 		}
 		if backend, rest := SplitTarget(want); backend != "be_http:ns:r" || backend+rest != want {
 			t.Errorf("%q is split into %q and %q", want, backend, rest)
+		}
+		renamed := RenamedTarget(want, "be_http:_spare:x")
+		fields := strings.Split(renamed, "|")
+		if len(fields) != 5 || fields[0] != "be_http:_spare:x" || fields[4] != "be_http:ns:r" || !strings.HasPrefix(strings.Join(fields[1:4], "|")+"|", strings.TrimPrefix(want[len("be_http:ns:r"):], "|")) {
+			t.Errorf("under another name %q is %q", want, renamed)
+		}
+		if own, ok := OwnTarget(renamed, "be_http:ns:r"); !ok || own != want {
+			t.Errorf("%q was %q, %v, want %q", renamed, own, ok, want)
+		}
+		if own, ok := OwnTarget(renamed, "be_http:ns:other"); ok {
+			t.Errorf("%q was another backend's %q", renamed, own)
+		}
+		if same := RenamedTarget(want, "be_http:ns:r"); same != want {
+			t.Errorf("under its own name %q is %q", want, same)
 		}
 	}
 }
