@@ -21,6 +21,7 @@ import (
 	"router/pkg/controller/ingress"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
+	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
 	"router/pkg/source"
@@ -83,6 +84,11 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	resolved := names.New(names.Options{Queue: queue, Interval: o.ExternalNameInterval, Metrics: names.NewMetrics(registry), Logger: logger})
 	settings := controllerOptions(o, selection, queue, plane, objects, logger)
 	settings.Names = resolved
+	var checker *health.Checker
+	if o.HealthCheckRate > 0 {
+		checker = health.New(health.Options{Rate: o.HealthCheckRate, Registry: registry})
+		settings.Health = checker
+	}
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
 	if o.DefaultDestinationCAPath != "" {
 		settings.Translate.DefaultDestinationCA = layout.DestinationCA.String()
@@ -103,7 +109,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		User: o.StatsUser, Password: o.StatsPassword, Reviewer: reviewer, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
 		Runtime: plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
 		Collector: stats.CollectorOptions{
-			ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported,
+			ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, Health: serverHealth(plane, checker), ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported,
 			ScrapeInterval: o.Metrics.ScrapeInterval, ScrapeTimeout: o.Metrics.ScrapeTimeout,
 		},
 		Routes: c.Routes, Workers: supervisor.Old, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
@@ -117,6 +123,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return objects.run(running) })
 	group.Go(func() error { resolved.Run(running); return nil })
+	if checker != nil {
+		group.Go(func() error { checker.Run(running); return nil })
+	}
 	group.Go(func() error { return c.Run(running) })
 	group.Go(func() error { supervisor.Run(running); return nil })
 	group.Go(func() error { return server.Serve(running, listener) })

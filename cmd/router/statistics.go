@@ -14,6 +14,8 @@ import (
 
 	"router/pkg/access"
 	"router/pkg/controller"
+	"router/pkg/haproxy"
+	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
 	"router/pkg/source/kube"
@@ -97,4 +99,17 @@ func newReviewer(o options.Options) (stats.Reviewer, error) {
 		return nil, err
 	}
 	return access.New(access.Options{Config: config, RouterName: o.Name})
+}
+
+// serverHealth says what the router's own checks know of servers: nothing bad of
+// those that are not checked.
+func serverHealth(plane *haproxy.DataPlane, checker *health.Checker) func(backend, endpointID string) (stats.Health, bool) {
+	return func(backend, endpointID string) (stats.Health, bool) {
+		address, ok := model.EndpointAddress(endpointID)
+		if !ok || checker == nil {
+			return stats.Health{}, ok
+		}
+		r := checker.Report(address)
+		return stats.Health{Down: plane.IsDown(backend, endpointID), Failures: r.Failures, Downtime: r.Downtime, Duration: r.Duration}, true
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"router/pkg/controller/status"
 	"router/pkg/haproxy"
+	"router/pkg/health"
 	"router/pkg/source/names"
 	"router/pkg/stats"
 )
@@ -25,6 +26,7 @@ func metricsPage() (string, error) {
 	haproxy.NewSupervisor(haproxy.SupervisorOptions{Registry: rooms})
 	status.NewMetrics(rooms)
 	names.NewMetrics(rooms)
+	health.New(health.Options{Registry: rooms})
 	router, err := rooms.table()
 	if err != nil {
 		return "", err

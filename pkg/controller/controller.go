@@ -60,6 +60,9 @@ type Options struct {
 	// Names resolves the names of services of the type ExternalName. It may be
 	// nil: such services have no server then.
 	Names Follower
+	// Health checks the endpoints of routes. It may be nil: all are taken for
+	// healthy then.
+	Health HealthChecker
 	// Ingress says which Ingresses are served beside Routes; nil for none.
 	Ingress *ingress.Class
 	// IngressStatus may be nil: nothing is written then.
@@ -172,9 +175,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer verify.Stop()
 	holding := false
 	for {
-		// Five things can happen: objects changed, a turn's hold-off ended,
-		// HAProxy ended or something of it is due, it is time to compare, or
-		// somebody asks (the watch of the TLS files, too).
+		// Six things can happen: objects changed, a turn's hold-off ended, the
+		// health of endpoints changed, HAProxy ended or something of it is due, it
+		// is time to compare, or somebody asks (the watch of the TLS files, too).
 		var outcome haproxy.Outcome
 		var err error
 		select {
@@ -191,6 +194,8 @@ func (c *Controller) Run(ctx context.Context) error {
 			if outcome, err = c.turn(ctx); !c.synced {
 				continue
 			}
+		case <-c.healthChanged():
+			outcome, err = c.opts.DataPlane.Apply(ctx, model.Change{Health: c.opts.Health.Drain()})
 		case <-c.opts.DataPlane.Exited():
 			outcome, err = c.opts.DataPlane.Converge(ctx)
 		case <-wake.C:
@@ -302,6 +307,7 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 		return haproxy.Outcome{}, nil
 	}
 	change := c.translate()
+	c.followHealth(change)
 	if c.failures > 0 || !change.IsEmpty() || !c.isReady() {
 		return c.opts.DataPlane.Apply(ctx, change)
 	}

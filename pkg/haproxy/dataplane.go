@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,11 @@ type DataPlane struct {
 	passthrough int
 	// held are hosts of routes that are not served.
 	held map[model.RouteKey]template.HostKey
+	// cas are the destination CA files of routes, caUsers how many have each.
+	cas     map[model.RouteKey]string
+	caUsers map[string]int
+	// failing are endpoints whose health checks fail.
+	failing map[netip.AddrPort]bool
 	// guarded is whether there are routes for any host, see Templates.Host.
 	guarded bool
 	frames  map[bool]string
@@ -110,6 +116,9 @@ type DataPlane struct {
 	// slots has the endpoint of each slot, by "backend/server", for metrics,
 	// which other goroutines make.
 	slots sync.Map
+	// down has the endpoints that are taken out because their checks fail, by
+	// "backend/endpoint", for metrics as well.
+	down sync.Map
 
 	process    *process
 	worker     int
@@ -124,7 +133,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		opts: o, files: o.Layout, disk: newDisk(),
 		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
-		held:   map[model.RouteKey]template.HostKey{},
+		held: map[model.RouteKey]template.HostKey{}, cas: map[model.RouteKey]string{}, caUsers: map[string]int{}, failing: map[netip.AddrPort]bool{},
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
@@ -187,6 +196,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
 	}
 	d.rehost(dirty)
+	d.noteHealth(change.Health)
 	return d.Converge(ctx)
 }
 

@@ -338,7 +338,7 @@ func (d *differ) servers(name string, have *Backend, want []Server) {
 func (d *differ) addServer(backend string, s *Server) {
 	id := d.live(backend) + "/" + s.Name
 	added := *s
-	added.Ready, added.Check = false, false
+	added.Ready, added.Down = false, false
 	d.send(Command{
 		Kind:   "add server",
 		Text:   "add server " + id + " " + s.addressPort() + " weight " + strconv.Itoa(s.Weight) + s.Options,
@@ -360,25 +360,18 @@ func (d *differ) changeServer(backend string, was, now *Server) {
 	if was.Weight != now.Weight {
 		ups = append(ups, Command{Kind: "set server weight", Text: "set server " + id + " weight " + strconv.Itoa(now.Weight), effect: effect})
 	}
-	if was.Check != now.Check {
-		if now.Check {
-			ups = append(ups, Command{Kind: "enable health", Text: "enable health " + id, effect: effect})
-		} else if now.checkable() {
-			downs = append(downs, Command{Kind: "disable health", Text: "disable health " + id, effect: effect})
-			if now.Ready {
-				// Without checks nothing would ever take it for healthy again.
-				downs = append(downs, Command{Kind: "set server health", Text: "set server " + id + " health up", effect: effect})
-			}
-		}
-	}
-	if was.Down && !now.Check && was.Check == now.Check {
-		ups = append(ups, Command{Kind: "set server health", Text: "set server " + id + " health up", effect: effect})
-	}
 	switch {
 	case !was.Ready && now.Ready:
+		// HAProxy takes a server for healthy that leaves maintenance.
 		ups = append(ups, Command{Kind: "set server state", Text: "set server " + id + " state ready", effect: effect})
+	case now.Ready && was.Down && !now.Down:
+		ups = append(ups, Command{Kind: "set server health", Text: "set server " + id + " health up", effect: effect})
 	case was.Ready && !now.Ready:
 		d.remove(Command{Kind: "set server state", Text: "set server " + id + " state maint", leaves: backend, effect: effect})
+	}
+	if now.Ready && now.Down && !(was.Ready && was.Down) {
+		// Behind those that come up, so that requests always have a server.
+		downs = append(downs, Command{Kind: "set server health", Text: "set server " + id + " health down", effect: effect})
 	}
 	if len(ups)+len(downs) == 0 && *was != *now {
 		// Only the bookkeeping differs, as when a leaving server is free again.

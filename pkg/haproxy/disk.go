@@ -122,16 +122,21 @@ func (d *DataPlane) noteSlots(backend string, image *Backend) {
 
 // image is a backend as the file has it.
 func (d *DataPlane) image(name string, want *Backend) *Backend {
-	if d.features.DynamicServers {
-		return want
-	}
 	image := *want
+	image.Servers = slices.Clone(want.Servers)
+	for i := range image.Servers {
+		image.Servers[i].Down = false // No file can say it, see loaded.
+	}
+	if d.features.DynamicServers {
+		return &image
+	}
 	have := d.appliedBackend(name)
 	if have != nil && have.sameSettings(want) {
-		if placed, left := place(have.Servers, want.Servers, true); left == 0 {
+		if placed, left := place(have.Servers, image.Servers, true); left == 0 {
 			for i := range placed {
 				placed[i].Leaving = false
 			}
+			renewFree(placed, image.Servers, want.Options)
 			image.Servers = placed
 			return &image
 		}
@@ -140,7 +145,7 @@ func (d *DataPlane) image(name string, want *Backend) *Backend {
 	if have != nil {
 		before = have.Servers
 	}
-	image.Servers = freshSlots(before, want.Servers, want.Options)
+	image.Servers = freshSlots(before, image.Servers, want.Options)
 	return &image
 }
 

@@ -40,14 +40,14 @@ func TestDriftIsRepaired(t *testing.T) {
 		table := d.files.Maps.HTTPS.String()
 		key := slices.Sorted(maps.Keys(d.applied.Tables[table]))[0]
 		cert := d.applied.Hosts["h0.test"]
-		ca := slices.Sorted(maps.Keys(d.applied.CAs))[0]
+		ca := d.cas[secure.Key]
 		list := slices.Sorted(maps.Keys(d.applied.Lists))[0]
 		other := w.certs[1].Chain + w.certs[1].Key.Reveal()
 		tampers := map[string][]string{
 			"server in maintenance": {"set server " + server + " state maint"},
 			"weight":                {"set server " + server + " weight 77"},
 			"address":               {"set server " + server + " state maint", "set server " + server + " addr 127.0.1.9 port 9", "set server " + server + " state ready"},
-			"health checks":         {"disable health " + server},
+			"health":                {"set server " + server + " health down"},
 			"entry removed":         {"del map " + table + " " + escapeWord(key)},
 			"entry changed":         {"set map " + table + " " + escapeWord(key) + " _redirect"},
 			"entry added":           {"add map " + table + " evil.test/ " + backend},

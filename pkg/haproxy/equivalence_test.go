@@ -95,11 +95,13 @@ type world struct {
 	// routes are the current ones, held those that only keep their host.
 	routes map[model.RouteKey]*model.Route
 	held   map[model.RouteKey]model.Held
+	// failing are the endpoints whose health checks fail.
+	failing map[netip.AddrPort]bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Held{}} //nolint:gosec // a test's
+	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Held{}, failing: map[netip.AddrPort]bool{}} //nolint:gosec // a test's
 	for i := range 3 {
 		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
 		if err != nil {
@@ -135,7 +137,30 @@ func (w *world) step() model.Change {
 		w.routes[key] = r
 		c.Upsert = append(c.Upsert, r)
 	}
+	for range w.rnd.IntN(4) {
+		c.Health = append(c.Health, w.health())
+	}
 	return c
+}
+
+// health changes the health of an endpoint that a route has, or may have later.
+func (w *world) health() model.Health {
+	i, p := w.rnd.IntN(5), w.rnd.IntN(8)
+	h := model.Health{Address: netip.MustParseAddrPort(fmt.Sprintf("127.0.1.%d:%d", p+1, 9000+i)), Failing: w.rnd.IntN(2) == 0}
+	if key := (model.RouteKey{Namespace: "ns", Name: fmt.Sprint("r", i)}); w.routes[key] != nil {
+		h.Routes = append(h.Routes, key)
+	}
+	w.failing[h.Address] = h.Failing
+	return h
+}
+
+// allHealth is what is known of all endpoints.
+func (w *world) allHealth() []model.Health {
+	var list []model.Health
+	for address, failing := range w.failing {
+		list = append(list, model.Health{Address: address, Failing: failing, Routes: slices.Collect(maps.Keys(w.routes))})
+	}
+	return list
 }
 
 // route is a route whose settings follow from its number, so that most changes
@@ -219,8 +244,7 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 				if !d.features.DynamicServers {
 					server = slots[server+"@"+d.applied.live(name)]
 				}
-				l.down = l.down && !l.check // What a check finds depends on when it ran.
-				ready = append(ready, fmt.Sprintf("%s %s:%d weight %d check %v down %v", server, l.address, l.port, l.weight, l.check, l.down))
+				ready = append(ready, fmt.Sprintf("%s %s:%d weight %d down %v", server, l.address, l.port, l.weight, l.down))
 			}
 		}
 		slices.Sort(ready)
@@ -260,8 +284,8 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 		slices.Sort(entries)
 		seen["list "+relative(path)] = strings.Join(entries, " ")
 	}
-	for path := range d.desired.CAs {
-		if r := routeOfCA(d, path); r == nil || len(r.Backend.Servers) == 0 {
+	for key, path := range d.cas {
+		if len(d.routes[key].Backend.Servers) == 0 {
 			continue // Nothing uses it.
 		}
 		for line := range strings.Lines(do("show ssl ca-file " + path)) {
@@ -271,11 +295,6 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 		}
 	}
 	return seen
-}
-
-func routeOfCA(d *DataPlane, path string) *model.Route {
-	key, _ := d.routeOfFile(path)
-	return d.routes[key]
 }
 
 // compare fails the test where two observations differ.
@@ -301,7 +320,7 @@ func coldStart(t *testing.T, binary string, w *world) map[string]string {
 	t.Helper()
 	d := newTestPlane(t, binary, nil)
 	defer d.end(t)
-	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Hold: slices.Collect(maps.Values(w.held))})
+	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Hold: slices.Collect(maps.Values(w.held)), Health: w.allHealth()})
 	if err != nil || len(o.Rejected) > 0 {
 		t.Fatalf("cold start: %v, %v", o.Rejected, err)
 	}

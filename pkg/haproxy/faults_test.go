@@ -154,7 +154,7 @@ func settle(t *testing.T, d *DataPlane, o Outcome, err error) error {
 // wanted is what requests should find, from what is wanted alone.
 func wanted(t *testing.T, d *DataPlane) map[string]string {
 	t.Helper()
-	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Held{}}
+	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Held{}, failing: maps.Clone(d.failing)}
 	for k, h := range d.held {
 		w.held[k] = model.Held{Key: k, Host: h.Host, Wildcard: h.Wildcard}
 	}

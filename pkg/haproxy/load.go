@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"router/pkg/model"
 	"router/pkg/template"
 )
 
@@ -48,9 +49,6 @@ func (d *DataPlane) start(ctx context.Context) error {
 	started := d.opts.Now()
 	d.lastReload = started
 	err := d.withQuarantine(ctx, func() error {
-		if err := d.check(ctx); err != nil {
-			return err
-		}
 		p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
 		if err != nil {
 			return err
@@ -75,40 +73,29 @@ func (d *DataPlane) start(ctx context.Context) error {
 // file can say.
 func (d *DataPlane) loaded(ctx context.Context) error {
 	d.applied = d.disk.state.clone()
-	d.applied.Ready = newPool(d.disk.state.sections(d.features))
+	d.applied.Ready = newPool(d.disk.state.sections(d.features), !d.features.DynamicServers)
 	if d.features.NamedSlots {
 		d.applied.SlotNames = maps.Collect(d.applied.slotNames())
 	}
 	d.ready.Store(d.applied.Ready)
 	d.pending, d.leaving, d.unwanted, d.doubt = newScope(), map[string]bool{}, map[string]bool{}, true
 	// A CA that no server names is not loaded, and would be missing when the
-	// first server comes.
-	unloaded := newScope()
+	// first server comes. And the file cannot say which servers fail their
+	// health checks.
+	rest := newScope()
+	named := d.applied.namedCAs()
 	for path := range d.applied.CAs {
-		if path == d.files.ClientCA.String() {
-			continue // The listeners name it.
-		}
-		if key, ok := d.routeOfFile(path); !ok || len(d.applied.Backends[d.backends[key]].Servers) == 0 {
+		if path != d.files.ClientCA.String() && !named[path] { // The listeners name that one.
 			delete(d.applied.CAs, path)
-			unloaded.cas[path] = true
+			rest.cas[path] = true
 		}
 	}
-	commands := diff(d.applied, d.desired, unloaded, d.features, d.files).Commands
-	// Servers can be checked, but some are not. Those may have been checked
-	// once since the start, and taken for dead.
-	for _, name := range slices.Sorted(maps.Keys(d.applied.Backends)) {
-		for i := range d.applied.Backends[name].Servers {
-			s := &d.applied.Backends[name].Servers[i]
-			if !s.checkable() || s.Check {
-				continue
-			}
-			id := name + "/" + s.Name
-			commands = append(commands, Command{Kind: "disable health", Text: "disable health " + id})
-			if s.Ready {
-				commands = append(commands, Command{Kind: "set server health", Text: "set server " + id + " health up"})
-			}
+	for name, b := range d.desired.Backends {
+		if slices.ContainsFunc(b.Servers, func(s Server) bool { return s.Down }) {
+			rest.backends[name] = true
 		}
 	}
+	commands := diff(d.applied, d.desired, rest, d.features, d.files).Commands
 	if err := d.execute(ctx, commands); err != nil {
 		return err
 	}
@@ -128,11 +115,16 @@ func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error
 			return nil
 		}
 		var refused *refusal
-		if !errors.As(err, &refused) {
+		if !errors.As(err, &refused) && !errors.Is(err, errEnded) {
 			return err
 		}
-		blamed := d.blame(refused.log)
+		var blamed map[model.RouteKey]string
+		if refused != nil {
+			blamed = d.blame(refused.log)
+		}
 		if len(blamed) == 0 {
+			// Not every version says why. To ask before each load would be to
+			// read everything twice, with thousands of certificates.
 			if checked := d.check(ctx); errors.As(checked, &refused) {
 				err, blamed = checked, d.blame(refused.log)
 			}

@@ -99,6 +99,10 @@ func (d *DataPlane) processes(ctx context.Context) (processes, error) {
 // load; the process before keeps serving.
 var ErrRefused = errors.New("haproxy refused the configuration")
 
+// errEnded is wrapped by the error of a process that did not live to serve,
+// most likely because it does not take the configuration.
+var errEnded = errors.New("haproxy ended while it was starting")
+
 // refusal is a refused configuration with HAProxy's own words.
 type refusal struct{ log string }
 
@@ -136,13 +140,6 @@ func (d *DataPlane) masterReload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !d.features.SyncReload {
-		// The master of this version does not tell what is wrong, so the file
-		// is checked first.
-		if err := d.check(ctx); err != nil {
-			return err
-		}
-	}
 	answer, err := queryMaster(ctx, d.files.MasterSocket.String(), "reload")
 	if err != nil {
 		return err
@@ -177,7 +174,7 @@ func (d *DataPlane) awaitWorker(ctx context.Context, former, reloads int) error 
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the new haproxy worker: %w", ctx.Err())
 		case <-d.process.exited():
-			return fmt.Errorf("haproxy ended while it was starting: %w", d.process.err())
+			return fmt.Errorf("%w: %w", errEnded, d.process.err())
 		case <-ticker.C:
 		}
 	}

@@ -27,7 +27,7 @@ func place(have []Server, want []Server, slots bool) (placed []Server, left int)
 	placed = slices.Clone(want)
 	for _, s := range have {
 		if s.Ready && !slices.ContainsFunc(want, func(w Server) bool { return w.Name == s.Name }) {
-			s.Ready, s.Leaving, s.Check = false, true, false
+			s.Ready, s.Leaving, s.Down = false, true, false
 			placed = append(placed, s)
 		} else if s.Leaving && !slices.ContainsFunc(want, func(w Server) bool { return w.Name == s.Name }) {
 			placed = append(placed, s)
@@ -66,7 +66,7 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 		}
 		// Not wanted, or ready though it stands for nobody. Leaving until its
 		// last connection ends; then it is free again.
-		s.Endpoint, s.Ready, s.Leaving, s.Check = "", false, true, false
+		s.Endpoint, s.Ready, s.Leaving, s.Down = "", false, true, false
 	}
 	for i := range want {
 		w := &want[i]
@@ -105,12 +105,7 @@ func freshSlots(have []Server, want []Server, options string) []Server {
 			}
 		}
 	}
-	kinds := []string{options}
-	for i := range want {
-		if !slices.Contains(kinds, want[i].Options) {
-			kinds = append(kinds, want[i].Options)
-		}
-	}
+	kinds := kindsOf(want, options)
 	spare := 0
 	for i := range placed {
 		switch {
@@ -124,6 +119,28 @@ func freshSlots(have []Server, want []Server, options string) []Server {
 		}
 	}
 	return placed
+}
+
+// kindsOf are the different options of servers, those of a first one in front.
+func kindsOf(servers []Server, options string) []string {
+	kinds := []string{options}
+	for i := range servers {
+		if !slices.Contains(kinds, servers[i].Options) {
+			kinds = append(kinds, servers[i].Options)
+		}
+	}
+	return kinds
+}
+
+// renewFree gives free slots options that are still in use, for the file: others
+// may name a CA file that is gone.
+func renewFree(placed, want []Server, options string) {
+	kinds := kindsOf(want, options)
+	for i := range placed {
+		if s := &placed[i]; s.Endpoint == "" && !slices.Contains(kinds, s.Options) {
+			s.Options = options
+		}
+	}
 }
 
 // spareSlots is how many slots a spare backend has.

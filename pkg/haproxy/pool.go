@@ -122,18 +122,16 @@ type spare struct {
 	slots []Server
 }
 
-// newPool is the pool of a process that has just loaded the sections.
-func newPool(list []section) *pool {
+// newPool is the pool of a process that has just loaded the sections; slots is
+// whether its servers are slots.
+func newPool(list []section, slots bool) *pool {
 	p := &pool{sections: map[settingsKey]string{}, spares: map[settingsKey][]spare{}, taken: map[string]string{}}
 	for _, s := range list {
 		p.sections[s.key] = s.name
 		for _, proxy := range s.spares {
 			free := spare{proxy: proxy}
-			if s.key.options != "" {
+			if slots {
 				free.slots = emptySlots(s.key.options)
-				for i := range free.slots {
-					free.slots[i].Check = free.slots[i].checkable() // As the file has it.
-				}
 			}
 			p.spares[s.key] = append(p.spares[s.key], free)
 		}

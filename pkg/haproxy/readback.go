@@ -18,7 +18,7 @@ type liveServer struct {
 	port    int
 	weight  int
 	ready   bool
-	check   bool
+	check   bool // by HAProxy, as the administrator's own template may say
 	down    bool
 	drain   bool
 }
@@ -176,9 +176,8 @@ func withLive(b *Backend, live map[string]liveServer) *Backend {
 		}
 		s.Address, s.Port = l.address, l.port
 		s.Weight, s.Ready = l.weight, l.ready
-		if s.checkable() {
-			s.Check = l.check
-			s.Down = l.down && !l.check && l.ready
+		if !l.check {
+			s.Down = l.down && l.ready
 		}
 		now.Servers = append(now.Servers, s)
 	}

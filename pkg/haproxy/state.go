@@ -93,11 +93,10 @@ type Server struct {
 	Weight   int
 	// Options is the text behind the address, from the one definition.
 	Options string
-	// Check is whether health checks run.
-	Check bool
 	// Ready is whether the server takes requests; otherwise it is in maintenance.
 	Ready bool
-	// Down is whether a server that is not checked is believed to be dead.
+	// Down is whether a ready server gets no requests because its health checks
+	// fail. No file can say it.
 	Down bool
 	// Leaving servers are in maintenance until their last connection ends.
 	Leaving bool
@@ -127,14 +126,11 @@ func (s *Server) line() string {
 	return text + "\n"
 }
 
-// checkable reports whether the server can be checked at all.
-func (s *Server) checkable() bool { return strings.Contains(s.Options, " check inter ") }
-
 // serverOf makes a server that stands for an endpoint under its own ID.
 func serverOf(t *template.ServerText) Server {
 	return Server{
 		Name: t.ID, Endpoint: t.ID, Address: t.Address, Port: t.Port, Weight: t.Weight,
-		Options: t.Options, Check: t.Check, Ready: true,
+		Options: t.Options, Ready: true,
 	}
 }
 
@@ -176,6 +172,25 @@ func (b *Backend) text(name, shared string) string {
 		}
 	}
 	return t.String()
+}
+
+// namedCAs are the CA files that servers are verified by.
+func (s *State) namedCAs() map[string]bool {
+	named, seen := map[string]bool{}, map[string]bool{}
+	for _, b := range s.Backends {
+		for i := range b.Servers {
+			options := b.Servers[i].Options
+			if seen[options] {
+				continue // Most are like many others.
+			}
+			seen[options] = true
+			if _, rest, found := strings.Cut(options, " ca-file "); found {
+				path, _, _ := strings.Cut(rest, " ")
+				named[path] = true
+			}
+		}
+	}
+	return named
 }
 
 // configText joins the frame, what is prepared, and the backends, by name, and

@@ -80,23 +80,47 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	for i := range text.Servers {
 		b.Servers = append(b.Servers, serverOf(&text.Servers[i]))
 	}
+	d.markDown(text.Backend, b.Servers, r)
 	if old := d.desired.Backends[text.Backend]; old != nil && !old.sameSettings(b) {
 		// Requests may have to be led to another proxy, see differ.leave.
 		d.touch(d.hostTexts[host].Entries)
 	}
 	d.desired.Backends[text.Backend] = b
 	d.pending.backends[text.Backend] = true
-	ca, list := d.opts.Templates.RouteFiles(r.Key)
-	delete(d.desired.CAs, ca)
+	d.useCA(r.Key, text.CA)
+	list := d.opts.Templates.ListFile(r.Key)
 	delete(d.desired.Lists, list)
-	if text.CA != nil {
-		d.desired.CAs[ca] = text.CA.Content
-	}
 	if text.Allowlist != nil {
 		d.desired.Lists[list] = text.Allowlist.Entries
 	}
-	d.pending.cas[ca], d.pending.lists[list] = true, true
+	d.pending.lists[list] = true
 	return nil
+}
+
+// useCA says which CA file a route's servers are verified by, nil for none. Many
+// routes may have the same.
+func (d *DataPlane) useCA(key model.RouteKey, file *template.File) {
+	old, now := d.cas[key], ""
+	if file != nil {
+		now = file.Path
+	}
+	if old == now {
+		return
+	}
+	delete(d.cas, key)
+	if now != "" {
+		d.cas[key] = now
+		d.caUsers[now]++
+		d.desired.CAs[now], d.pending.cas[now] = file.Content, true
+	}
+	if old == "" {
+		return
+	}
+	if d.caUsers[old]--; d.caUsers[old] == 0 {
+		delete(d.caUsers, old)
+		delete(d.desired.CAs, old)
+		d.pending.cas[old] = true
+	}
 }
 
 // hold takes a route out of what is wanted, but for its host.
@@ -131,12 +155,13 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 	host := template.HostKeyOf(old)
 	dirty[host] = true
 	delete(d.hosts[host], key)
+	d.forgetHealth(d.backends[key])
 	delete(d.desired.Backends, d.backends[key])
 	d.pending.backends[d.backends[key]], d.unwanted[d.backends[key]] = true, true
-	ca, list := d.opts.Templates.RouteFiles(key)
-	delete(d.desired.CAs, ca)
+	d.useCA(key, nil)
+	list := d.opts.Templates.ListFile(key)
 	delete(d.desired.Lists, list)
-	d.pending.cas[ca], d.pending.lists[list] = true, true
+	d.pending.lists[list] = true
 	delete(d.stems, template.FileStem(key))
 	delete(d.routes, key)
 	delete(d.backends, key)

@@ -13,6 +13,8 @@ type Change struct {
 	Hold []Held
 	// Files replaces what was known of the TLS files; nil for no change.
 	Files *TLSFiles
+	// Health is what has changed of the health of endpoints.
+	Health []Health
 }
 
 // Held is a route that is not served and keeps its host.
@@ -24,4 +26,6 @@ type Held struct {
 }
 
 // IsEmpty reports whether there is nothing to do.
-func (c Change) IsEmpty() bool { return len(c.Upsert)+len(c.Delete)+len(c.Hold) == 0 && c.Files == nil }
+func (c Change) IsEmpty() bool {
+	return len(c.Upsert)+len(c.Delete)+len(c.Hold)+len(c.Health) == 0 && c.Files == nil
+}

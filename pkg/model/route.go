@@ -115,7 +115,8 @@ type Backend struct {
 	RequestHeaders, ResponseHeaders []HeaderAction
 	// AdjustCase sends header names in the case that the router is configured with.
 	AdjustCase bool
-	// CheckInterval is the time between health checks of a server.
+	// CheckInterval is the time between health checks of a server, if all
+	// checks together do not take longer.
 	CheckInterval time.Duration
 	// MaxConnPerServer bounds the concurrent connections to a server, 0 means unlimited.
 	MaxConnPerServer int
@@ -140,7 +141,7 @@ type Server struct {
 	Service, Pod string
 	// H2C means the server speaks HTTP/2 without TLS.
 	H2C bool
-	// Check enables health checks.
+	// Check is whether the server's health is checked.
 	Check bool
 	// Idled servers are asleep and must not be woken by a probe: they are
 	// never checked, whatever becomes of their neighbours.

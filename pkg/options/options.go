@@ -42,6 +42,8 @@ type Options struct {
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 	ReloadTimeout                                                  time.Duration
 
+	// HealthCheckRate is the number of health checks in a second; 0 is for none.
+	HealthCheckRate int
 	// Spares is how many backends are prepared for each kind of settings.
 	Spares int
 

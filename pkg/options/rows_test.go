@@ -148,6 +148,7 @@ func rowCases() []rowCase {
 		{"errorfile-503", "Global.ErrorPage503", "", "f", "f", all},
 		{"errorfile-404", "Global.ErrorPage404", "", "f", "f", all},
 		{"graceful-shutdown-delay", "GracefulShutdownDelay", "45s", "0s", "0s", times},
+		{"health-check-rate", "HealthCheckRate", "200", "0", "0", no("-1", "x", "10001")},
 		{"blueprint-route-pool-size", "Spares", "10", "32", "32", no("-1", "x", "1001")},
 		{"max-shutdown-timeout", "ShutdownTimeout", "30s", "0", "0s", no("5s", "-1", "x")},
 		{"max-reload-wait-time", "ReloadTimeout", "2m0s", "60", "1m0s", no("0", "5s", "x")},

@@ -41,6 +41,10 @@ type CollectorOptions struct {
 	// its name; ok is false for one that stands for none. It is called like
 	// ServerNames.
 	BackendNames func(proxy string) (backend string, ok bool)
+	// Health is what the router's own checks say of the endpoint that a server
+	// of a backend stands for; ok is false for a server that is no endpoint. It
+	// is called like ServerNames. Nil means that HAProxy checks.
+	Health func(backend, endpointID string) (h Health, ok bool)
 	// ServerThreshold is the number of servers above which no metrics of
 	// servers are exported; 0 means DefaultServerThreshold.
 	ServerThreshold int
@@ -55,6 +59,17 @@ type CollectorOptions struct {
 	Logger   *slog.Logger
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
+}
+
+// Health is what the router's own checks say of a server.
+type Health struct {
+	// Down is whether it gets no requests because its checks fail.
+	Down bool
+	// Failures is how many checks have failed, Downtime for how long they did.
+	Failures int
+	Downtime time.Duration
+	// Duration is that of the last check.
+	Duration time.Duration
 }
 
 // Collector turns HAProxy's statistics into metrics. Its counters go on over

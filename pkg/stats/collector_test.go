@@ -141,6 +141,42 @@ func TestRowsBecomeMetrics(t *testing.T) {
 	absent(t, c, "haproxy_backend_bytes_in_total") // an empty field
 }
 
+// TestHealthIsTheRoutersOwn: HAProxy says "no check" of servers, and leaves the
+// columns of checks empty.
+func TestHealthIsTheRoutersOwn(t *testing.T) {
+	const spare = "be_http:_spare:x-1"
+	status := map[int]string{columnStatus: "no check"}
+	w := &worker{pid: 7, rows: map[kind]string{server: line("be_http:ns:r", "pod:p:svc:http:10.0.0.1:80", "2", status) +
+		line("be_http:ns:r", "ept:svc::fd00::1:80", "2", status) + line(spare, "s1", "2", status) + line("be_sni", "fe_sni", "2", status)}}
+	pods := map[string]Health{
+		"be_http:ns:r pod:p:svc:http:10.0.0.1:80":    {Down: true, Failures: 3, Downtime: 90 * time.Second, Duration: 5 * time.Millisecond},
+		"be_http:ns:r ept:svc::fd00::1:80":           {Failures: 1},
+		"be_http:ns:late pod:q:svc:http:10.0.0.2:80": {Down: true, Failures: 4},
+	}
+	c := NewCollector(CollectorOptions{
+		Runtime: w.run, Exported: []int{columnStatus, columnFailed, columnDown, columnCheck},
+		BackendNames: func(proxy string) (string, bool) { return strings.Replace(proxy, spare, "be_http:ns:late", 1), true },
+		ServerNames:  func(string, string) (string, bool) { return "pod:q:svc:http:10.0.0.2:80", true },
+		Health: func(backend, id string) (Health, bool) {
+			h, ok := pods[backend+" "+id]
+			return h, ok
+		},
+	})
+	const first, second, late = "{namespace=ns,pod=p,route=r,server=10.0.0.1:80,service=svc}", "{namespace=ns,route=r,server=fd00::1:80,service=svc}",
+		"{namespace=ns,pod=q,route=late,server=10.0.0.2:80,service=svc}"
+	want := map[string]float64{
+		"haproxy_server_up" + first: 0, "haproxy_server_check_failures_total" + first: 3,
+		"haproxy_server_downtime_seconds_total" + first: 90, "haproxy_server_check_duration_milliseconds" + first: 5,
+		"haproxy_server_up" + second: 1, "haproxy_server_check_failures_total" + second: 1,
+		"haproxy_server_up" + late: 0, "haproxy_server_check_failures_total" + late: 4,
+		"haproxy_server_up{server=fe_sni}": 1,
+	}
+	expect(t, c, want)
+	w.pid = 8 // A new worker counts anew, the router's checks go on.
+	c.BeforeReload(t.Context())
+	expect(t, c, want)
+}
+
 func TestColumnsAreExportedOnDemand(t *testing.T) {
 	w := &worker{pid: 7, rows: map[kind]string{
 		backend: line("be_http:ns:r", "BACKEND", "1", map[int]string{4: "1", 15: "2", 18: "9"}),

@@ -35,6 +35,9 @@ const (
 	columnStatus  = 17
 	columnActive  = 19
 	columnBackup  = 20
+	columnFailed  = 21
+	columnDown    = 24
+	columnCheck   = 38
 	columnType    = 32
 	columnReused  = 85
 	columnsNeeded = 52
@@ -77,12 +80,12 @@ func columns() []column {
 		{16, "redispatch_warnings_total", "", "Total of redispatches to another server.", inside, true, false},
 		{columnStatus, "up", "", "Whether it takes traffic (1) or not (0).", inside, false, true},
 		{18, "weight", "", "Weight: of a backend, the sum of those of its servers.", inside, false, false},
-		{21, "check_failures_total", "", "Total of failed health checks.", server, true, true},
-		{24, "downtime_seconds_total", "", "Total downtime in seconds.", server, true, true},
+		{columnFailed, "check_failures_total", "", "Total of failed health checks.", server, true, true},
+		{columnDown, "downtime_seconds_total", "", "Total downtime in seconds.", server, true, true},
 		{33, "current_session_rate", "", "Number of sessions in the last second.", all, false, true},
 		{34, "limit_session_rate", "", "Configured limit of new sessions per second.", frontend, false, false},
 		{35, "max_session_rate", "", "Maximum observed number of sessions per second.", all, false, true},
-		{38, "check_duration_milliseconds", "", "Duration of the last health check in milliseconds.", server, false, false},
+		{columnCheck, "check_duration_milliseconds", "", "Duration of the last health check in milliseconds.", server, false, false},
 		{39, "http_responses_total", "1xx", responsesHelp, all, true, true},
 		{40, "http_responses_total", "2xx", responsesHelp, all, true, true},
 		{41, "http_responses_total", "3xx", responsesHelp, all, true, true},

@@ -164,15 +164,53 @@ func (c *Collector) key(r row) (key seriesKey, ok bool) {
 	case backend:
 		return seriesKey{backend, [5]string{from.backend, from.namespace, from.route}}, true
 	}
-	stands, known := endpointOf(strings.ToValidUTF8(r.server, "\uFFFD"))
-	if !known && from.route != "" && c.opts.ServerNames != nil {
-		id, ok := c.opts.ServerNames(proxy, r.server)
-		if !ok || id == "" {
-			return seriesKey{}, false
-		}
-		stands, _ = endpointOf(id)
+	id, ok := c.endpointID(proxy, strings.ToValidUTF8(r.server, "\uFFFD"))
+	if !ok {
+		return seriesKey{}, false
 	}
+	stands, _ := endpointOf(id)
 	return seriesKey{server, [5]string{stands.server, from.namespace, from.route, stands.pod, stands.service}}, true
+}
+
+// endpointID is the identity of the endpoint that a server of a backend stands
+// for, or its own name if it is none of a route's; ok is false for a free slot.
+func (c *Collector) endpointID(backend, server string) (id string, ok bool) {
+	if _, known := endpointOf(server); known || originOf(backend).route == "" || c.opts.ServerNames == nil {
+		return server, true
+	}
+	id, ok = c.opts.ServerNames(backend, server)
+	return id, ok && id != ""
+}
+
+// checked takes what the router's own checks say of a server over what HAProxy
+// says, which does not check it.
+func (c *Collector) checked(r row, s *series) {
+	if r.kind != server || c.opts.Health == nil {
+		return
+	}
+	proxy := r.proxy
+	if c.opts.BackendNames != nil {
+		proxy, _ = c.opts.BackendNames(proxy)
+	}
+	id, _ := c.endpointID(proxy, r.server)
+	h, ok := c.opts.Health(proxy, id)
+	if !ok {
+		return
+	}
+	for i, column := range c.columns {
+		switch column.index {
+		case columnStatus:
+			if h.Down {
+				s.values[i] = 0
+			}
+		case columnFailed:
+			s.values[i], s.has[i] = float64(h.Failures), true
+		case columnDown:
+			s.values[i], s.has[i] = h.Downtime.Seconds(), true
+		case columnCheck:
+			s.values[i], s.has[i] = float64(h.Duration.Milliseconds()), true
+		}
+	}
 }
 
 // add takes a row into the snapshot. Rows with the same labels become one
@@ -219,6 +257,9 @@ func (c *Collector) add(s *snapshot, r row) {
 		}
 	}
 	s.read[counter] = read
+	if named {
+		c.checked(r, now)
+	}
 }
 
 // begin starts a series with the totals that it had before.

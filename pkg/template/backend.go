@@ -1,6 +1,8 @@
 package template
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -42,7 +44,6 @@ type ServerView struct {
 	TLS, HTTP2, H2C, Backup bool
 	VerifyHost              *Arg
 	CAFile                  *Path
-	CheckInterval           *Duration
 	MaxConn                 int
 }
 
@@ -103,16 +104,12 @@ func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, e
 		H2C: s.H2C, Backup: s.Backup,
 		MaxConn: be.MaxConnPerServer,
 	}
-	if !s.Idled {
-		// Every server can be checked; whether it is, changes while running.
-		v.CheckInterval = optional(be.CheckInterval)
-	}
 	if t := be.TLS; t != nil {
 		v.TLS, v.HTTP2, v.H2C = true, t.HTTP2, false
 		v.VerifyHost = b.optional("verified host", s.VerifyHost)
 		ca := t.CAFile
 		if t.CA != "" {
-			p, err := caPath(r.Key, files)
+			p, err := caPath(t.CA, files)
 			b.fail("destination CA", err)
 			ca = p.text
 		}
@@ -124,6 +121,10 @@ func newServerView(r *model.Route, s *model.Server, files Layout) (ServerView, e
 	return v, nil
 }
 
-func caPath(k model.RouteKey, files Layout) (Path, error) {
-	return in(files.CAs, FileStem(k)+".pem")
+// caPath is the file of a destination CA. It is named by its content, so that
+// the servers of all routes that have the same CA are alike, and HAProxy reads
+// it once.
+func caPath(content string, files Layout) (Path, error) {
+	sum := sha256.Sum256([]byte(content))
+	return in(files.CAs, hex.EncodeToString(sum[:digestBytes])+".pem")
 }

@@ -122,8 +122,6 @@ type ServerText struct {
 	Weight  int
 	// Options are the settings behind the address, with a leading blank.
 	Options string
-	// Check is whether health checks are to run now.
-	Check bool
 }
 
 // File is a file that HAProxy reads.
@@ -190,7 +188,7 @@ func (t *Templates) Route(r *model.Route) (RouteText, error) {
 		text.Allowlist = &list
 	}
 	if tls := r.Backend.TLS; tls != nil && tls.CA != "" {
-		p, err := caPath(r.Key, t.files)
+		p, err := caPath(tls.CA, t.files)
 		if err != nil {
 			return RouteText{}, err
 		}
@@ -225,7 +223,7 @@ func (t *Templates) server(r *model.Route, s *model.Server) (ServerText, error) 
 	}
 	return ServerText{
 		ID: s.ID, Address: s.Address, Port: s.Port, Weight: s.Weight,
-		Options: b.String(), Check: s.Check,
+		Options: b.String(),
 	}, nil
 }
 
@@ -237,17 +235,16 @@ func firstVerifyHost(r *model.Route) string {
 	return r.Backend.Servers[0].VerifyHost
 }
 
-// RouteFiles are the paths of the files that a route may have: its
-// destination CA and its allowlist.
-func (t *Templates) RouteFiles(k model.RouteKey) (ca, allowlist string) {
-	return filepath.Join(t.files.CAs.text, FileStem(k)+".pem"), filepath.Join(t.files.Lists.text, FileStem(k)+".txt")
+// ListFile is the path of the allowlist that a route may have.
+func (t *Templates) ListFile(k model.RouteKey) string {
+	return filepath.Join(t.files.Lists.text, FileStem(k)+".txt")
 }
 
-// StemOfFile is the FileStem of the route that a certificate, CA or allowlist
-// file belongs to; false where the path is in none of their directories.
+// StemOfFile is the FileStem of the route that a certificate or allowlist file
+// belongs to; false where the path is in none of their directories.
 func (t *Templates) StemOfFile(path string) (string, bool) {
 	switch filepath.Dir(path) {
-	case t.files.Certificates.text, t.files.CAs.text, t.files.Lists.text:
+	case t.files.Certificates.text, t.files.Lists.text:
 		base := filepath.Base(path)
 		return strings.TrimSuffix(base, filepath.Ext(base)), true
 	}

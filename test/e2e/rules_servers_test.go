@@ -324,7 +324,7 @@ var checked = []struct {
 	name, interval string
 	pods           int
 	want           string // state of a pod that has died
-}{{"often", "100ms", 2, "down"}, {"seldom", "1h", 2, "up"}, {"alone", "100ms", 1, "up"}}
+}{{"often", "100ms", 2, "down"}, {"seldom", "1h", 2, "up"}, {"alone", "100ms", 1, "up"}, {"all", "100ms", 2, "up"}}
 
 func checkObjects(p *plane) {
 	for name, at := range terminations() {
@@ -343,7 +343,7 @@ func checkObjects(p *plane) {
 				s := pods.Serve(l, id, config)
 				p.t.Cleanup(s.Close)
 				a.addr = append(a.addr, l.Addr())
-				if i == 0 {
+				if i == 0 || c.name == "all" {
 					p.mortal = append(p.mortal, s)
 				}
 			}

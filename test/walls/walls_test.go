@@ -60,6 +60,7 @@ func rooms() map[string]room {
 		"pkg/options":     {imports: []string{"pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
 		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
 		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
+		"pkg/health":      {imports: []string{"pkg/model"}, never: []string{kubernetes}},
 		"pkg/stats":       {imports: []string{"pkg/model", "pkg/haproxy"}, never: []string{kubernetes}},
 		"pkg/access":      {imports: []string{"pkg/stats"}},
 
@@ -74,7 +75,7 @@ func rooms() map[string]room {
 		"pkg/controller/external":                {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/ingress":                 {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/status":                  {imports: []string{"pkg/source", "pkg/model"}},
-		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/controller/admission", "pkg/controller/external", "pkg/controller/ingress", "pkg/controller/translate", "pkg/controller/status"}},
+		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/health", "pkg/controller/admission", "pkg/controller/external", "pkg/controller/ingress", "pkg/controller/translate", "pkg/controller/status"}},
 	}
 }
 

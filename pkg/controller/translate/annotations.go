@@ -193,7 +193,7 @@ func annotationTable() []annotation {
 		},
 		{
 			Name: prefixRouter + "haproxy.health.check.interval", HTTP: true, Passthrough: true,
-			Accepts: "a time, such as `5s`", Effect: "Time between health checks of a server.", Default: "the router's default",
+			Accepts: "a time, such as `5s`", Effect: "Time between health checks of a server, if the rate of all checks allows it.", Default: "the router's default",
 			set: func(t *translation, v string) error {
 				d, err := timespec.Parse(v)
 				if err == nil {
