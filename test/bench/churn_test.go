@@ -32,6 +32,7 @@ import (
 	"router/pkg/controller/admission"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
+	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/pkg/template"
@@ -49,6 +50,10 @@ var (
 // stable is the part of the routes, one in so many, that never changes.
 const stable = 10
 
+// startPatience bounds the wait for a start, which takes a minute and more with
+// 10,000 routes on a loaded machine.
+const startPatience = 10 * time.Minute
+
 // rig is a router in this process.
 type rig struct {
 	b           *testing.B
@@ -56,6 +61,11 @@ type rig struct {
 	registry    *prometheus.Registry
 	http, https string
 	podPort     int
+	// layout is where the router's files are, plane what serves them.
+	layout template.Layout
+	plane  *haproxy.DataPlane
+	// startTook is the time from the last object to ready.
+	startTook time.Duration
 
 	// removed has the time at which each endpoint was taken out.
 	removed sync.Map
@@ -70,7 +80,9 @@ func port(address string) int {
 	return n
 }
 
-func newRig(b *testing.B, binary string) *rig {
+// newRig starts a router. fill queues the objects that there are at the start;
+// nil is for as many plain routes as -routes says.
+func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 	b.Helper()
 	r := &rig{b: b, queue: source.NewQueue(time.Now), registry: prometheus.NewRegistry(), http: ports.Address(b), https: ports.Address(b)}
 	r.pods()
@@ -100,6 +112,7 @@ func newRig(b *testing.B, binary string) *rig {
 			b.Fatal(err)
 		}
 	}
+	r.layout = layout
 	plane, err := haproxy.New(b.Context(), haproxy.Options{
 		Binary: binary, Layout: layout, Templates: templates, ErrorPages: pages, ReloadInterval: 5 * time.Second,
 		Global: model.Global{
@@ -115,8 +128,11 @@ func newRig(b *testing.B, binary string) *rig {
 	if err != nil {
 		b.Fatal(err)
 	}
+	r.plane = plane
+	checker := health.New(health.Options{Rate: 200, Registry: r.registry})
 	c := controller.New(controller.Options{
-		Queue: r.queue, DataPlane: plane, Now: time.Now, Logger: slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Health: checker,
+		Queue:  r.queue, DataPlane: plane, Now: time.Now, Logger: slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Admission: admission.Options{Now: time.Now, Validate: true},
 		Translate: translate.Options{
 			Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
@@ -124,27 +140,32 @@ func newRig(b *testing.B, binary string) *rig {
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = c.Run(ctx)
-	}()
+	var running sync.WaitGroup
+	running.Go(func() { checker.Run(ctx) })
+	running.Go(func() { _ = c.Run(ctx) })
 	b.Cleanup(func() {
 		cancel()
-		<-ended
+		running.Wait()
 		_ = plane.Stop(context.Background())
 		_ = os.RemoveAll(dir)
 	})
-	for i := range *routes {
-		r.route(i)
-		r.endpoints(i, 0)
+	if fill == nil {
+		fill = func(r *rig) {
+			for i := range *routes {
+				r.route(i)
+				r.endpoints(i, 0)
+			}
+		}
 	}
+	fill(r)
+	started := time.Now()
 	r.queue.MarkSynced()
 	select {
 	case <-c.Ready():
-	case <-time.After(time.Minute):
+	case <-time.After(startPatience):
 		b.Fatal("the router is not ready")
 	}
+	r.startTook = time.Since(started)
 	return r
 }
 
@@ -265,7 +286,7 @@ func (r *rig) counter(name string) float64 {
 func BenchmarkEndpointChurn(b *testing.B) {
 	for _, binary := range haproxies.All(b) {
 		b.Run(binary.Name, func(b *testing.B) {
-			r := newRig(b, binary.Path)
+			r := newRig(b, binary.Path, nil)
 			reloads := r.counter("router_reloads_total")
 			stop := make(chan struct{})
 			var clients sync.WaitGroup
@@ -294,7 +315,7 @@ func BenchmarkEndpointChurn(b *testing.B) {
 					}
 				})
 			}
-			r.webSockets(&clients, stop, &closed)
+			r.webSockets(&clients, stop, &closed, *routes, stable)
 
 			ticker := time.NewTicker(time.Second / time.Duration(*rate))
 			defer ticker.Stop()
@@ -331,9 +352,9 @@ func BenchmarkEndpointChurn(b *testing.B) {
 	}
 }
 
-// webSockets holds a connection to each of the routes that never change.
-func (r *rig) webSockets(clients *sync.WaitGroup, stop <-chan struct{}, closed *atomic.Int64) {
-	for i := 0; i < *routes; i += stable {
+// webSockets holds a connection to one in every so many of the first n routes.
+func (r *rig) webSockets(clients *sync.WaitGroup, stop <-chan struct{}, closed *atomic.Int64, n, every int) {
+	for i := 0; i < n; i += every {
 		c, _, err := websocket.Dial(r.b.Context(), "http://"+host(i)+"/ws", &websocket.DialOptions{HTTPClient: r.client(false)})
 		if err != nil {
 			r.b.Fatalf("%s: %v", host(i), err)

@@ -62,7 +62,7 @@ func startPod(b *testing.B, address string) dyingPod {
 func BenchmarkRollingUpdates(b *testing.B) {
 	for _, binary := range haproxies.All(b) {
 		b.Run(binary.Name, func(b *testing.B) {
-			r := newRig(b, binary.Path)
+			r := newRig(b, binary.Path, nil)
 			port := ports.Free(b)
 			number := 0
 			next := func() dyingPod {
@@ -81,7 +81,7 @@ func BenchmarkRollingUpdates(b *testing.B) {
 					TLS: &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, InsecureEdgeTerminationPolicy: routev1.InsecureEdgeTerminationPolicyAllow},
 				},
 			}})
-			await(b, "the service is served", func() bool {
+			await(b, patience, "the service is served", func() bool {
 				resp, err := r.client(false).Get("http://rolling.test/")
 				return err == nil && resp.StatusCode == http.StatusOK && resp.Body.Close() == nil
 			})
@@ -165,15 +165,18 @@ func (r *rig) slice(service string, port int, pods []dyingPod) {
 	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindEndpointSlice, Namespace: "ns", Name: service}, Object: slice})
 }
 
-func await(b *testing.B, what string, is func() bool) {
+func await(b *testing.B, limit time.Duration, what string, is func() bool) {
 	b.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); {
+	for end := time.Now().Add(limit); !is(); {
 		if time.Now().After(end) {
-			b.Fatalf("%s: not within 30 s", what)
+			b.Fatalf("%s: not within %s", what, limit)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// patience bounds the wait for a change.
+const patience = 30 * time.Second
 
 // rotations is how many certificates are renewed.
 const rotations = 50
@@ -183,7 +186,7 @@ const rotations = 50
 func BenchmarkCertificateRotation(b *testing.B) {
 	for _, binary := range haproxies.All(b) {
 		b.Run(binary.Name, func(b *testing.B) {
-			r := newRig(b, binary.Path)
+			r := newRig(b, binary.Path, nil)
 			ca, err := certs.NewAuthority("rotation")
 			if err != nil {
 				b.Fatal(err)
@@ -215,13 +218,13 @@ func BenchmarkCertificateRotation(b *testing.B) {
 				return string(c.ConnectionState().PeerCertificates[0].Raw)
 			}
 			first := renew()
-			await(b, "the certificate is served", func() bool { return served() == first })
+			await(b, patience, "the certificate is served", func() bool { return served() == first })
 			reloads := r.counter("router_reloads_total")
 			var took []time.Duration
 			for range rotations {
 				want := renew()
 				at := time.Now()
-				await(b, "the new certificate is served", func() bool { return served() == want })
+				await(b, patience, "the new certificate is served", func() bool { return served() == want })
 				took = append(took, time.Since(at))
 			}
 			slices.Sort(took)
