@@ -20,7 +20,9 @@ var allowlists = []struct {
 	{"six", "2001:db8:1::/48 2001:db8:2::7", map[string]bool{"2001:db8:1:2::3": true, "2001:db8:2::7": true, "2001:db8:2::8": false, "192.0.2.1": false}},
 	{"some", "192.0.2.1 nonsense", map[string]bool{"192.0.2.1": true, "192.0.2.2": false}},
 	{"unusable", "nonsense", map[string]bool{"192.0.2.1": false, "2001:db8::1": false}},
-	{"empty", "", map[string]bool{"192.0.2.1": false}},
+	{"empty", "", map[string]bool{"192.0.2.1": true}},
+	{"blank", " ", map[string]bool{"192.0.2.1": true}},
+	{"comma", ",", map[string]bool{"192.0.2.1": false}},
 	{"many", manyAddresses(200), map[string]bool{"10.9.0.0": true, "10.9.0.199": true, "10.9.0.200": false}},
 }
 
@@ -40,6 +42,8 @@ func allowlistObjects(p *plane) {
 		}
 	}
 	p.route("allow-old", annotated(haproxyAnnotation+"ip_whitelist", "192.0.2.1"))
+	p.route("allow-old-only", annotated(haproxyAnnotation+"ip_whitelist", "192.0.2.1"), annotated(haproxyAnnotation+"ip_allowlist", ""))
+	p.route("allow-same", annotated(haproxyAnnotation+"ip_whitelist", "192.0.2.1"), annotated(haproxyAnnotation+"ip_allowlist", "192.0.2.1/32"))
 	p.route("allow-both", annotated(haproxyAnnotation+"ip_whitelist", "192.0.2.1"), annotated(haproxyAnnotation+"ip_allowlist", "192.0.2.2"))
 }
 
@@ -58,9 +62,16 @@ func testAllowlists(t *testing.T, p *plane) {
 	}
 	p.wantStatus(t, "192.0.2.1", "http://allow-old.test/", http.StatusOK)
 	p.wantStatus(t, "192.0.2.2", "http://allow-old.test/", refused)
+	p.wantStatus(t, "192.0.2.1", "http://allow-old-only.test/", http.StatusOK)
+	p.wantStatus(t, "192.0.2.2", "http://allow-old-only.test/", refused)
 	p.wantStatus(t, "192.0.2.1", "http://allow-both.test/", refused)
 	p.wantStatus(t, "192.0.2.2", "http://allow-both.test/", http.StatusOK)
-	for route, want := range map[string]string{"allow-unusable-passthrough": "every client is refused", "allow-some-http": `["nonsense"] is not an address`} {
+	for _, route := range []string{"allow-empty-http", "allow-blank-passthrough", "allow-old-only", "allow-same"} {
+		if got := problems(route); got != "" {
+			t.Errorf("%s: problems are %q, want none", route, got)
+		}
+	}
+	for route, want := range map[string]string{"allow-both": "ip_whitelist]: has no effect beside", "allow-unusable-passthrough": "every client is refused", "allow-some-http": `["nonsense"] is not an address`} {
 		if got := problems(route); !strings.Contains(got, want) {
 			t.Errorf("%s: problems are %q, want %q", route, got, want)
 		}
@@ -79,6 +90,8 @@ func rateLimitObjects(p *plane) {
 		limit("rate-http", "true", "5")
 		p.route("limit-unusable-"+name, p.terminated(at), annotated(limits, "true"), annotated(limits+".rate-tcp", "+5"))
 		p.route("limit-unclear-"+name, p.terminated(at), annotated(limits, "maybe"))
+		p.route("limit-empty-"+name, p.terminated(at), annotated(limits, ""))
+		p.route("limit-without-"+name, p.terminated(at), annotated(limits, "true"), annotated(limits+".rate-tcp", ""))
 		p.route("limit-off-"+name, p.terminated(at), annotated(limits, "false"), annotated(limits+".rate-tcp", "1"))
 	}
 }
@@ -90,7 +103,9 @@ func testRateLimits(t *testing.T, p *plane) {
 			p.wantStatus(t, somebody, url("unusable"), refused)
 			p.wantStatus(t, somebody, url("unclear"), refused)
 			for range 3 {
-				p.wantStatus(t, somebody, url("off"), http.StatusOK)
+				for _, kind := range []string{"off", "empty", "without"} {
+					p.wantStatus(t, somebody, url(kind), http.StatusOK)
+				}
 			}
 			concurrent(t, p, url("concurrent-tcp"))
 			// A limit of five lets four pass; another client has its own count.

@@ -32,8 +32,10 @@ const (
 // its line in docs/annotations.md.
 type annotation struct {
 	Name string
-	// Alias is an older name, which counts where the other is absent.
+	// Alias is an older name, which counts where the other is absent. Same says
+	// whether a value means the same under both; it is set where Alias is.
 	Alias string
+	Same  func(a, b string) bool
 	// Accepts, Effect and Default are for people.
 	Accepts, Effect, Default string
 	// HTTP, Passthrough: on which routes it acts. TLS: only with TLS.
@@ -43,7 +45,7 @@ type annotation struct {
 	protects, limit bool
 	// Obsolete is why an annotation of the reference router does nothing here.
 	Obsolete string
-	// set takes a value that is not empty. The error says what to write.
+	// set takes a value that is not blank. The error says what to write.
 	set func(t *translation, value string) error
 }
 
@@ -64,7 +66,7 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "ip_allowlist", Alias: prefixHAProxy + "ip_whitelist", HTTP: true, Passthrough: true, protects: true,
+			Name: prefixHAProxy + "ip_allowlist", Alias: prefixHAProxy + "ip_whitelist", Same: sameAllowlist, HTTP: true, Passthrough: true, protects: true,
 			Accepts: "addresses and CIDRs, separated by blanks or commas", Effect: "Only these clients may connect. If none of the entries can be read, nobody may.",
 			Default: "everybody may connect",
 			set:     func(t *translation, v string) error { return t.allowlist(v) },
@@ -250,8 +252,8 @@ func (t *translation) annotations() {
 		if a.Alias != "" {
 			known[a.Alias] = true
 		}
-		name, value, exists := t.annotation(a)
-		if !exists || value == "" && !a.protects {
+		name, value := t.annotation(a)
+		if value == "" {
 			continue
 		}
 		if why := t.inapplicable(a); why != "" {
@@ -275,21 +277,32 @@ func (t *translation) annotations() {
 	t.unknown(have, known)
 }
 
-// annotation finds the value of an annotation, under its name or its alias.
-func (t *translation) annotation(a *annotation) (name, value string, exists bool) {
-	have := t.in.Route.Annotations
-	value, exists = have[a.Name]
-	if a.Alias == "" {
-		return a.Name, value, exists
+// value is the value of an annotation. One that is blank is as good as absent,
+// "": that is how tools which fill in templates write none.
+func (t *translation) value(name string) string {
+	v := t.in.Route.Annotations[name]
+	if strings.TrimSpace(v) == "" {
+		return ""
 	}
-	old, also := have[a.Alias]
+	return v
+}
+
+// annotation finds the value of an annotation, under its name or its alias; it
+// is "" where there is none.
+func (t *translation) annotation(a *annotation) (name, value string) {
+	value = t.value(a.Name)
+	if a.Alias == "" {
+		return a.Name, value
+	}
+	old := t.value(a.Alias)
 	switch {
-	case also && !exists:
-		return a.Alias, old, true
-	case also:
+	case old == "":
+	case value == "":
+		return a.Alias, old
+	case !a.Same(value, old):
 		t.problem(model.Problem{Field: annotationField(a.Alias), Value: old, Message: "has no effect beside " + a.Name})
 	}
-	return a.Name, value, exists
+	return a.Name, value
 }
 
 // inapplicable says why an annotation has no effect on this route.

@@ -51,7 +51,7 @@ var annotationRows = map[string][]row{
 	prefixHAProxy + "ip_allowlist": {
 		{value: "10.0.0.1, 10.1.0.0/16", want: "allow=[10.0.0.1/32 10.1.0.0/16]"}, {value: " ::1 ", want: "allow=[::1/128]"}, {value: "10.0.0.1\n10.0.0.1", want: "allow=[10.0.0.1/32]"},
 		{value: "10.0.0.1 x", want: "allow=[10.0.0.1/32]", problem: `["x"] is not`},
-		{value: "10.0.0.300", want: "allow=[]", problem: "every client is refused"}, {value: ",", want: "allow=[]", problem: "every client"}, {value: "", want: "allow=[]", problem: "every client"},
+		{value: "10.0.0.300", want: "allow=[]", problem: "every client is refused"}, {value: ",", want: "allow=[]", problem: "every client"},
 		{value: "fe80::1%eth0", want: "allow=[]", problem: "every client"}, {value: "10.0.0.0/33", want: "allow=[]", problem: "every client"},
 	},
 	prefixHAProxy + "ip_whitelist": {
@@ -62,7 +62,7 @@ var annotationRows = map[string][]row{
 		{value: "0", problem: "want a whole number"}, {value: "-5s", problem: "want"}, {value: "5 s", problem: "want"}, {value: "1.5h", problem: "want"}, {value: "1m30s", problem: "want"},
 	},
 	prefixHAProxy + "timeout-tunnel":        {{value: "2h", want: "tunnel=2h0m0s"}, {value: "1.5h", problem: "want a whole number"}},
-	limits:                                  {{value: "true", want: "limit={Deny:false"}, {value: "T", want: "limit={Deny:false"}, {value: "false", want: "adjust=false"}, {value: "yes", want: "limit={Deny:true", problem: "connection is refused"}, {value: "", want: "limit={Deny:true", problem: "connection is refused"}},
+	limits:                                  {{value: "true", want: "limit={Deny:false"}, {value: "T", want: "limit={Deny:false"}, {value: "false", want: "adjust=false"}, {value: "yes", want: "limit={Deny:true", problem: "connection is refused"}},
 	limits + ".concurrent-tcp":              limitRows("ConcurrentTCP"),
 	limits + ".rate-tcp":                    limitRows("RateTCP"),
 	limits + ".rate-http":                   limitRows("RateHTTP"),
@@ -84,7 +84,7 @@ var annotationRows = map[string][]row{
 func limitRows(field string) []row {
 	const denied = "limit={Deny:true"
 	rows := []row{{value: "5", want: field + ":5"}, {value: "2147483647", want: field + ":2147483647"}}
-	for _, v := range []string{"x", "+5", "0", "-1", "5.0", " 5", "99999999999", ""} {
+	for _, v := range []string{"x", "+5", "0", "-1", "5.0", " 5", "99999999999"} {
 		rows = append(rows, row{value: v, want: denied, problem: "connection is refused"})
 	}
 	return rows
@@ -153,9 +153,6 @@ func (row row) check(t *testing.T, a *annotation, name string, term model.Termin
 	want, problem := row.want, row.problem
 	if !acts {
 		want, problem = "", "has no effect on"
-		if row.value == "" && !a.protects {
-			problem = ""
-		}
 	}
 	if want == "" && shown(r) != shown(plain) {
 		t.Errorf("changes the route to %s", shown(r))
@@ -174,6 +171,26 @@ func (row row) check(t *testing.T, a *annotation, name string, term model.Termin
 	}
 	if closed := strings.Contains(want, "allow=[]") || strings.Contains(want, "Deny:true"); problems[0].Blocks != closed {
 		t.Errorf("the problem is said to close the route: %v", problems[0].Blocks)
+	}
+}
+
+// TestAnEmptyAnnotationIsNone: tools that fill in templates write an empty
+// value where they mean none.
+func TestAnEmptyAnnotationIsNone(t *testing.T) {
+	for name := range annotationRows {
+		for term := range withoutAnnotations {
+			for _, value := range []string{"", " ", "\n", " \t "} {
+				set := map[string]string{}
+				if strings.HasPrefix(name, limits+".") {
+					set[limits] = "true"
+				}
+				plain, _ := translated(t, term, set)
+				set[name] = value
+				if r, problems := translated(t, term, set); shown(r) != shown(plain) || len(problems) > 0 {
+					t.Errorf("%s=%q on %q gives %s, problems %+v", name, value, term, shown(r), problems)
+				}
+			}
+		}
 	}
 }
 
@@ -206,6 +223,13 @@ func TestAnnotationsThatCancelOthers(t *testing.T) {
 		problem     string
 	}{
 		{"the new name of an allowlist wins, unusable or not", map[string]string{prefixHAProxy + "ip_allowlist": "x,", prefixHAProxy + "ip_whitelist": "10.0.0.1"}, nil, "allow=[]", "has no effect beside"},
+		{"an empty allowlist does not hide the one under the old name", map[string]string{prefixHAProxy + "ip_allowlist": " ", prefixHAProxy + "ip_whitelist": "10.0.0.1"}, nil, "allow=[10.0.0.1/32]", ""},
+		{"an empty one under the old name is nothing to tell of", map[string]string{prefixHAProxy + "ip_allowlist": "10.0.0.1", prefixHAProxy + "ip_whitelist": ""}, nil, "allow=[10.0.0.1/32]", ""},
+		{"two allowlists that are the same", map[string]string{prefixHAProxy + "ip_allowlist": "10.0.0.1 10.0.0.2", prefixHAProxy + "ip_whitelist": "10.0.0.2/32,10.0.0.1"}, nil, "allow=[10.0.0.1/32 10.0.0.2/32]", ""},
+		{"two that differ in what cannot be read", map[string]string{prefixHAProxy + "ip_allowlist": "10.0.0.1", prefixHAProxy + "ip_whitelist": "10.0.0.1 x"}, nil, "allow=[10.0.0.1/32]", "has no effect beside"},
+		{"two that nobody can read", map[string]string{prefixHAProxy + "ip_allowlist": "x", prefixHAProxy + "ip_whitelist": "y"}, nil, "allow=[]", "has no effect beside"},
+		{"a switch that is empty asks for no limits", map[string]string{limits: "", limits + ".rate-tcp": "5"}, nil, "adjust=false cookie", "has no effect unless"},
+		{"an empty limit beside another", map[string]string{limits: "true", limits + ".rate-tcp": "", limits + ".rate-http": "5"}, nil, "limit={Deny:false ConcurrentTCP:0 RateTCP:0 RateHTTP:5}", ""},
 		{"a limit that is not switched on", map[string]string{limits + ".rate-tcp": "x"}, nil, "adjust=false cookie", "has no effect unless"},
 		{"a limit that is switched off", map[string]string{limits: "false", limits + ".rate-tcp": "5"}, nil, "adjust=false cookie", "has no effect unless"},
 		{"an unusable limit beside another", map[string]string{limits: "true", limits + ".rate-tcp": "+5", limits + ".rate-http": "5"}, nil, "limit={Deny:true ConcurrentTCP:0 RateTCP:0 RateHTTP:0}", "connection is refused"},
@@ -216,7 +240,7 @@ func TestAnnotationsThatCancelOthers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, problems := translatedRoute(t, tt.annotations, tt.change)
-			if !strings.Contains(shown(r), tt.want) || !strings.Contains(fmt.Sprint(problems), tt.problem) {
+			if !strings.Contains(shown(r), tt.want) || !strings.Contains(fmt.Sprint(problems), tt.problem) || tt.problem == "" && len(problems) > 0 {
 				t.Errorf("gives %s, problems %v", shown(r), problems)
 			}
 		})

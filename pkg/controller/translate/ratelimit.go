@@ -21,9 +21,9 @@ func limit(name, effect string, passthrough bool, field func(*model.RateLimit) *
 // limitsOn reports whether limits are asked for. A value that cannot be read
 // asks for them.
 func (t *translation) limitsOn() bool {
-	v, asked := t.in.Route.Annotations[limits]
+	v := t.value(limits)
 	b, err := strconv.ParseBool(v)
-	return asked && (b || err != nil)
+	return v != "" && (b || err != nil)
 }
 
 // rateLimit puts the limits together. One that cannot be read refuses all
