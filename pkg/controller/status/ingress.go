@@ -34,6 +34,10 @@ type Desired struct {
 	// ExtraConditions stand beside Admitted, one of each type. Their
 	// transition times are not looked at.
 	ExtraConditions []routev1.RouteIngressCondition
+	// Unsettled is the type of an extra condition that is still being decided
+	// about, "" for none. What stands there, by another replica or by this one
+	// before it was started again, may be right, and is left as it is.
+	Unsettled routev1.RouteIngressConditionType
 }
 
 // conditions are those of the entry, without times.
@@ -77,7 +81,7 @@ func message(s string) string {
 
 func (d *Desired) equal(o *Desired) bool {
 	return d.Key == o.Key && d.UID == o.UID && d.Host == o.Host && d.WildcardPolicy == o.WildcardPolicy &&
-		d.OthersMayServe == o.OthersMayServe && sameConditions(d.conditions(), o.conditions())
+		d.OthersMayServe == o.OthersMayServe && d.Unsettled == o.Unsettled && sameConditions(d.conditions(), o.conditions())
 }
 
 // identity is what tells this router's entry from others.
@@ -105,7 +109,7 @@ func (id identity) has(r *routev1.Route) bool {
 func (id identity) says(r *routev1.Route, d *Desired) bool {
 	e, count := id.entries(r)
 	return count == 1 && e.Host == d.Host && e.WildcardPolicy == d.WildcardPolicy &&
-		e.RouterCanonicalHostname == id.canonicalHostname && sameConditions(e.Conditions, d.conditions())
+		e.RouterCanonicalHostname == id.canonicalHostname && sameConditions(settled(e.Conditions, d.Unsettled), settled(d.conditions(), d.Unsettled))
 }
 
 // with returns the entries of a route with this router's as desired, in its
@@ -117,6 +121,9 @@ func (id identity) with(r *routev1.Route, d *Desired, now time.Time) []routev1.R
 		RouterCanonicalHostname: id.canonicalHostname, Conditions: d.conditions(),
 	}
 	old, _ := id.entries(r)
+	if was := condition(old, d.Unsettled); was != nil && d.Unsettled != "" {
+		entry.Conditions = append(settled(entry.Conditions, d.Unsettled), *was)
+	}
 	for i := range entry.Conditions {
 		c := &entry.Conditions[i]
 		// The API's times have no fractions of a second.
@@ -144,6 +151,14 @@ func (id identity) with(r *routev1.Route, d *Desired, now time.Time) []routev1.R
 // without returns the entries of a route that are not this router's.
 func (id identity) without(r *routev1.Route) []routev1.RouteIngress {
 	return slices.DeleteFunc(slices.Clone(r.Status.Ingress), func(e routev1.RouteIngress) bool { return e.RouterName == id.name })
+}
+
+// settled are the conditions of all types but one.
+func settled(list []routev1.RouteIngressCondition, unsettled routev1.RouteIngressConditionType) []routev1.RouteIngressCondition {
+	if unsettled == "" {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(c routev1.RouteIngressCondition) bool { return c.Type == unsettled })
 }
 
 func condition(e *routev1.RouteIngress, t routev1.RouteIngressConditionType) *routev1.RouteIngressCondition {
