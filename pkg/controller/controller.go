@@ -311,7 +311,7 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	if c.failures > 0 || !change.IsEmpty() || !c.isReady() {
 		return c.opts.DataPlane.Apply(ctx, change)
 	}
-	return haproxy.Outcome{}, nil
+	return haproxy.Outcome{Rejected: c.refused, Pending: sortedKeys(c.pending)}, nil // Nothing has become of it.
 }
 
 func (c *Controller) isReady() bool {

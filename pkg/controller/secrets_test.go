@@ -30,6 +30,8 @@ type neighbours struct {
 	queue    *source.Queue
 	applied  []model.Change
 	said     []string
+	// outcome is what becomes of changes.
+	outcome haproxy.Outcome
 	// desired are the last statuses that were asked for.
 	desired  map[model.RouteKey]status.Desired
 	followed []string
@@ -37,7 +39,7 @@ type neighbours struct {
 
 func (n *neighbours) Apply(_ context.Context, c model.Change) (haproxy.Outcome, error) {
 	n.applied = append(n.applied, c)
-	return haproxy.Outcome{}, nil
+	return n.outcome, nil
 }
 
 func (n *neighbours) Converge(context.Context) (haproxy.Outcome, error) {
