@@ -381,10 +381,14 @@ func (c *Controller) translate() model.Change {
 		}
 		now := &served{verdict: verdict}
 		if verdict.Admitted {
-			now.model, now.problems = c.opts.Translate.Route(translate.Input{
+			in := translate.Input{
 				Route: r, Host: verdict.Host, Path: verdict.Path, Exact: verdict.Exact, Wildcard: verdict.Wildcard,
 				Certificate: verdict.Certificate, DestinationCA: verdict.DestinationCA, Lookup: c.store,
-			})
+			}
+			if p := c.ingressPath(k); p != nil {
+				in.Backend, in.NoPort = p.Backend, p.NoPort
+			}
+			now.model, now.problems = c.opts.Translate.Route(in)
 			now.problems = append(slices.Clone(verdict.Problems), now.problems...)
 			if before == nil || !now.model.Equal(before.model) {
 				change.Upsert = append(change.Upsert, now.model)

@@ -19,7 +19,8 @@ type RouteReport struct {
 	// Reason and Message say why a route is not admitted.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
-	// Problems are settings of the route that are not applied as written.
+	// Problems are settings of the route that are not applied as written, and
+	// what is wrong with what the route leads to.
 	Problems []Problem      `json:"problems,omitempty"`
 	Backend  string         `json:"backend"`
 	Servers  []ServerReport `json:"servers"`
@@ -37,8 +38,11 @@ type ServerReport struct {
 	Pod     string `json:"pod,omitempty"`
 }
 
-// Problem is one setting of an object that is not applied as it is written.
+// Problem is one setting of an object that is not applied as it is written, or
+// one cause why a route does not work as it should.
 type Problem struct {
+	// Cause is SettingIgnored, "", for a setting.
+	Cause Cause `json:"cause,omitempty"`
 	// Field is the path of the setting, such as
 	// "metadata.annotations[haproxy.router.openshift.io/timeout]".
 	Field string `json:"field"`
@@ -46,10 +50,15 @@ type Problem struct {
 	Value string `json:"value,omitempty"`
 	// Message says what is wrong and what to write instead.
 	Message string `json:"message"`
+	// Service is the service that the cause is about, "" for none.
+	Service string `json:"service,omitempty"`
 	// Blocks means that the route is not served, or denies the traffic that
 	// the setting was to protect, because of the problem.
 	Blocks bool `json:"blocks,omitempty"`
 }
+
+// Text is the problem as people read it everywhere: the field, and what is wrong.
+func (p Problem) Text() string { return p.Field + ": " + p.Message }
 
 // WorkerReport is one process that a reload replaced and that lives on for its
 // open connections: the body of GET /api/workers is a list of them.

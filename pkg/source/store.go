@@ -135,6 +135,14 @@ func (s *Store) Service(namespace, name string) *corev1.Service {
 	return s.services.get(namespace, name)
 }
 
+// ServiceNames yields the names of a namespace's services, in no order.
+func (s *Store) ServiceNames(namespace string) iter.Seq[string] {
+	return maps.Keys(s.services[namespace])
+}
+
+// ServiceCount is how many services a namespace has.
+func (s *Store) ServiceCount(namespace string) int { return len(s.services[namespace]) }
+
 // EndpointSlices returns the slices of a service, sorted by name. Slices
 // without the label kubernetes.io/service-name belong to no service.
 func (s *Store) EndpointSlices(namespace, service string) []*discoveryv1.EndpointSlice {

@@ -155,8 +155,8 @@ func TestIngressManifests(t *testing.T) {
 		}{
 			"resource resource.test/":      {false, "Bucket x cannot be served"},
 			"nopair nopair.test/":          {false, "secret nopair does not exist"},
-			"ports ports.test/82":          {true, "no such port"},
-			"ports ports.test/nobody":      {true, "no such service"},
+			"ports ports.test/82":          {true, "has no port 82; it has "},
+			"ports ports.test/nobody":      {true, "there is no service nobody in default"},
 			"tls tls.test/":                {true, ""},
 			"any */":                       {true, ""},
 			"wild *.wild.test/":            {true, ""},

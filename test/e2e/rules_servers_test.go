@@ -404,7 +404,7 @@ func testPorts(t *testing.T, p *plane) {
 		}
 	}
 	p.wantStatus(t, somebody, "http://port-unknown.test/", http.StatusServiceUnavailable)
-	if got := problems("port-unknown"); !strings.Contains(got, "spec.port.targetPort: service ports has endpoints, but none with this port") {
+	if got := problems("port-unknown"); !strings.Contains(got, "spec.port.targetPort: the endpoints of service ports have no port other; they have ") {
 		t.Errorf("problems are %q", got)
 	}
 }

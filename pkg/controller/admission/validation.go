@@ -88,7 +88,7 @@ func checkTLS(r *routev1.Route, part *IngressPath, before *claim, o *Options) ch
 			c.fail(field.Invalid(externalField, tls.ExternalCertificate.Name, "cannot have both spec.tls.certificate and spec.tls.externalCertificate"))
 		}
 		if e.Reason != "" && e.Certificate != "" {
-			c.note(externalField, "the secret cannot be used; the last good certificate is served")
+			c.note(model.SecretNotUsable, externalField, "the secret cannot be used; the last good certificate is served")
 		}
 		contents := *tls
 		contents.Certificate, contents.Key = e.Certificate, e.Key
@@ -231,10 +231,10 @@ func (c *checked) noteDates(at *field.Path, certs []*x509.Certificate, now time.
 		}
 		switch {
 		case now.After(cert.NotAfter):
-			c.note(at, name+" expired on "+cert.NotAfter.UTC().Format(time.DateOnly))
+			c.note(model.CertificateExpired, at, name+" expired on "+cert.NotAfter.UTC().Format(time.DateOnly))
 			c.from = latest(c.from, cert.NotAfter)
 		case now.Before(cert.NotBefore):
-			c.note(at, name+" is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
+			c.note(model.CertificateNotYetValid, at, name+" is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
 			c.until = earliest(c.until, cert.NotBefore)
 		default:
 			c.from = latest(c.from, cert.NotBefore)
@@ -243,8 +243,8 @@ func (c *checked) noteDates(at *field.Path, certs []*x509.Certificate, now time.
 	}
 }
 
-func (c *checked) note(at *field.Path, message string) {
-	c.problems = append(c.problems, model.Problem{Field: at.String(), Message: message})
+func (c *checked) note(cause model.Cause, at *field.Path, message string) {
+	c.problems = append(c.problems, model.Problem{Cause: cause, Field: at.String(), Message: message})
 }
 
 // noteDamage tells of PEM blocks that are left out because they cannot be

@@ -8,18 +8,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"router/pkg/model"
 )
 
 // port sets which endpoints the route uses. An Ingress names a port of the
 // service, a Route that of the endpoints; the two share the name, which is ""
 // where the service has one port only.
-func (t *translation) port(p *Path, at string, b *networkingv1.IngressServiceBackend) {
+func (t *translation) port(p *Path, b *networkingv1.IngressServiceBackend) {
 	service := t.lookup.Service(t.ingress.Namespace, b.Name)
 	if service == nil {
 		p.Route.Spec.Port = targetPort(noPort)
-		p.Problems = append(p.Problems, model.Problem{Field: at + ".name", Value: b.Name, Message: "there is no such service"})
 		return
 	}
 	i := slices.IndexFunc(service.Spec.Ports, func(port corev1.ServicePort) bool {
@@ -37,11 +34,10 @@ func (t *translation) port(p *Path, at string, b *networkingv1.IngressServiceBac
 		p.Route.Spec.Port = &routev1.RoutePort{TargetPort: intstr.FromInt32(b.Port.Number)}
 	default:
 		p.Route.Spec.Port = targetPort(noPort)
-		asked := b.Port.Name
-		if asked == "" {
-			asked = fmt.Sprint(b.Port.Number)
+		p.NoPort = b.Port.Name
+		if p.NoPort == "" {
+			p.NoPort = fmt.Sprint(b.Port.Number)
 		}
-		p.Problems = append(p.Problems, model.Problem{Field: at + ".port", Value: asked, Message: "service " + b.Name + " has no such port, so nobody answers"})
 	}
 }
 

@@ -75,7 +75,7 @@ func (t *translation) destinationCA(p *Path, config *routev1.TLSConfig) {
 	case err != nil:
 		p.Invalid = field + ": " + err.Error()
 	case warning != "":
-		p.Problems = append(p.Problems, model.Problem{Field: field, Value: secret, Message: warning})
+		p.Problems = append(p.Problems, model.Problem{Cause: model.SecretNotUsable, Field: field, Value: secret, Message: warning})
 	}
 	config.DestinationCACertificate = pem
 }

@@ -31,6 +31,9 @@ type Lookup interface {
 type Path struct {
 	admission.IngressPath
 	Route *routev1.Route
+	// Backend is the field that names the service, NoPort the port that it
+	// names and that the service does not have, "" if it has it.
+	Backend, NoPort string
 }
 
 // Key is the key of the route.
@@ -181,7 +184,8 @@ func (t *translation) backend(p *Path, at string, b *networkingv1.IngressBackend
 		p.Invalid = at + ".service: a service is needed"
 	default:
 		p.Route.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: b.Service.Name}
-		t.port(p, at+".service", b.Service)
+		p.Backend = at + ".service"
+		t.port(p, b.Service)
 	}
 }
 

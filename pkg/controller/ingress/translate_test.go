@@ -62,6 +62,8 @@ type written struct {
 	Wildcard    bool               `json:"wildcard,omitempty"`
 	Service     string             `json:"service,omitempty"`
 	Port        string             `json:"port,omitempty"`
+	Backend     string             `json:"backend,omitempty"`
+	NoPort      string             `json:"noPort,omitempty"`
 	TLS         *routev1.TLSConfig `json:"tls,omitempty"`
 	Annotations map[string]string  `json:"annotations,omitempty"`
 	Certificate string             `json:"certificate,omitempty"`
@@ -74,9 +76,14 @@ func write(p *Path) written {
 	w := written{
 		Name: r.Name, Host: r.Spec.Host, Path: r.Spec.Path, Exact: p.Exact, Wildcard: r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain,
 		Service: r.Spec.To.Name, TLS: r.Spec.TLS, Annotations: r.Annotations, Invalid: p.Invalid, Problems: p.Problems,
+		NoPort: p.NoPort,
 	}
+
 	if r.Spec.Port != nil {
 		w.Port = r.Spec.Port.TargetPort.String()
+	}
+	if w.Port == noPort {
+		w.Backend = p.Backend
 	}
 	if p.Certificate != nil {
 		w.Certificate = string(p.Certificate.Reason) + ": " + p.Certificate.Message

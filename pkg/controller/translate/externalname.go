@@ -1,10 +1,8 @@
 package translate
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,26 +14,34 @@ import (
 // cluster: its addresses, as long as the router knows some. The name belongs
 // to whoever has its DNS, so each address has to pass the same filter as those
 // of endpoints, in a directory of manifests, too.
-func (t *translation) externalName(svc *corev1.Service) []model.Server {
-	problem := model.Problem{Field: "service " + svc.Name + " spec.externalName", Value: svc.Spec.ExternalName}
+func (t *translation) externalName(to *target, svc *corev1.Service) []model.Server {
+	if t.in.NoPort != "" {
+		t.nobody(to, svc, nil)
+		return nil
+	}
+	problem := model.Problem{
+		Cause: model.ExternalNameNotResolved, Field: "service " + svc.Name + " spec.externalName", Value: svc.Spec.ExternalName, Service: svc.Name,
+	}
 	name := source.ExternalName(svc)
 	if name == "" {
-		problem.Message = "must be a DNS name"
+		problem.Cause, problem.Message = model.ExternalNameInvalid, "must be a DNS name"
 		t.problem(problem)
 		return nil
 	}
 	found := t.in.Lookup.Resolution(name)
-	if found == nil {
-		return nil // The name servers have been asked; nothing is wrong so far.
-	}
-	if len(found.Addresses) == 0 {
-		problem.Message = "cannot be resolved: " + found.Failure
+	if found == nil || len(found.Addresses) == 0 {
+		problem.Message = "cannot be resolved: the name servers have not answered yet"
+		if found != nil {
+			problem.Message = "cannot be resolved: " + found.Failure
+		}
 		t.problem(problem)
 		return nil
 	}
 	endpoint := t.externalPort(svc)
 	if endpoint.port < 1 || endpoint.port > maxPort {
-		t.problem(model.Problem{Field: "spec.port.targetPort", Value: strconv.Itoa(endpoint.port), Message: "must be a port from 1 to 65535"})
+		t.problem(model.Problem{
+			Cause: model.PortNotFound, Field: t.portField(), Value: strconv.Itoa(endpoint.port), Service: svc.Name, Message: "must be a port from 1 to 65535",
+		})
 		return nil
 	}
 	var servers []model.Server
@@ -51,9 +57,8 @@ func (t *translation) externalName(svc *corev1.Service) []model.Server {
 	if len(refused) > 0 {
 		// The message is the same on all replicas, whichever of many addresses
 		// each of them was given.
-		problem.Value = fmt.Sprintf("%s (%s)", problem.Value, strings.Join(refused, ", "))
-		problem.Message = "is resolved to addresses of a machine itself, of its link, or of its cloud's metadata service; to those, no connection is made"
-		problem.Blocks = len(servers) == 0
+		problem.Cause, problem.Value = model.EndpointsRefused, withAddresses(problem.Value, refused)
+		problem.Message = "is resolved to " + refusedAddresses
 		t.problem(problem)
 	}
 	return servers

@@ -60,7 +60,7 @@ func TestExternalNamesAreServedByTheirAddresses(t *testing.T) {
 		{"db.example.com", addresses("::ffff:192.0.2.1"), "ept:s::192.0.2.1:80", ""},
 		{"db.example.com", addresses("127.0.0.1", "192.0.2.1"), "ept:s::192.0.2.1:80", "is resolved to addresses of a machine itself"},
 		{"db.example.com", addresses("127.0.0.1"), "", "is resolved to addresses of a machine itself"},
-		{"db.example.com", nil, "", ""},
+		{"db.example.com", nil, "", "cannot be resolved: the name servers have not answered yet"},
 		{"db.example.com", &source.Resolution{Failure: "because"}, "", "cannot be resolved: because"},
 		{"localhost", nil, "", dns}, {"x.LOCALHOST.", nil, "", dns}, {"127.0.0.1", nil, "", dns}, {"169.254.169.254", nil, "", dns},
 		{"127.1", nil, "", dns}, {"0x7f.0x1", nil, "", dns}, {"2130706433", nil, "", dns}, {"::1", nil, "", dns}, {"a b", nil, "", dns}, {"", nil, "", dns},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ type Lookup interface {
 	Service(namespace, name string) *corev1.Service
 	EndpointSlices(namespace, service string) []*discoveryv1.EndpointSlice
 	Endpoints(namespace, service string) *corev1.Endpoints //nolint:staticcheck // on request
+	// ServiceNames yields the names of a namespace's services, in any order.
+	ServiceNames(namespace string) iter.Seq[string]
 	// Resolution is nil as long as nothing is known of a name.
 	Resolution(name string) *source.Resolution
 }
@@ -66,6 +69,12 @@ type Input struct {
 	// DestinationCA is PEM, "" for none.
 	DestinationCA string
 	Lookup        Lookup
+	// Backend is where a path of an Ingress names its service, such as
+	// "spec.defaultBackend.service"; "" for a route of its own.
+	Backend string
+	// NoPort is the port that the path names and its service does not have, ""
+	// where it has it.
+	NoPort string
 }
 
 // Route translates a route. The problems are in a fixed order.
@@ -159,6 +168,7 @@ func (t *translation) serverTLS() {
 	t.route.Backend.TLS = tls
 	if tls.CA == "" && tls.CAFile == "" {
 		t.problem(model.Problem{
+			Cause:   model.ServersNotVerified,
 			Field:   "spec.tls.destinationCACertificate",
 			Message: "there is no CA to verify the pods by, so their certificates are not verified; give the CA here",
 		})

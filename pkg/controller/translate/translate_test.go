@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"iter"
+	"maps"
 	"math"
 	"os"
 	"strings"
@@ -30,6 +32,8 @@ func (o objects) EndpointSlices(_, name string) []*discoveryv1.EndpointSlice {
 	return o.slices[name]
 }
 func (o objects) Endpoints(_, name string) *corev1.Endpoints { return o.endpoints[name] } //nolint:staticcheck // watched on request
+
+func (o objects) ServiceNames(string) iter.Seq[string] { return maps.Keys(o.services) }
 
 func (o objects) Resolution(name string) *source.Resolution { return o.names[name] }
 

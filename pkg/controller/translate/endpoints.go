@@ -1,0 +1,236 @@
+package translate
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"router/pkg/model"
+)
+
+// candidate is an endpoint before it is known whether it is used. Its port is 0
+// where it has none.
+type candidate struct {
+	address, pod string
+	port         int
+	portName     string
+	protocol     corev1.Protocol
+	appProtocol  string
+	ready        bool
+	terminating  bool
+	family       corev1.IPFamily
+}
+
+// endpoints are the servers of a service, sorted and without repetitions. svc is
+// nil where there is no such service; endpoints may be there all the same.
+func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server {
+	all := t.candidates(to.service)
+	var ready, ending []candidate
+	for _, c := range all {
+		switch {
+		case !t.usable(c):
+		case c.ready:
+			ready = append(ready, c)
+		case c.terminating:
+			ending = append(ending, c)
+		}
+	}
+	if len(ready) == 0 {
+		ready = ending // Pods that are about to end still answer; better than nobody.
+	}
+	ready = oneFamily(ready, svc)
+	if len(ready) == 0 {
+		servers := t.idled(svc)
+		if len(servers) == 0 {
+			t.nobody(to, svc, all)
+		}
+		return servers
+	}
+	servers := make([]model.Server, 0, len(ready))
+	for _, c := range ready {
+		servers = append(servers, t.server(to.service, c))
+	}
+	slices.SortFunc(servers, func(a, b model.Server) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(servers, func(a, b model.Server) bool { return a.ID == b.ID })
+}
+
+// candidates are all endpoints of a service, whether they can be used or not.
+func (t *translation) candidates(service string) []candidate {
+	ns := t.route.Key.Namespace
+	if t.options.WatchEndpoints {
+		return fromEndpoints(t.in.Lookup.Endpoints(ns, service))
+	}
+	all := fromSlices(t.in.Lookup.EndpointSlices(ns, service))
+	if len(all) == 0 && t.options.LocalEndpoints {
+		// Old manifests have Endpoints; no controller mirrors them here.
+		all = fromEndpoints(t.in.Lookup.Endpoints(ns, service))
+	}
+	return all
+}
+
+func (t *translation) server(service string, c candidate) model.Server {
+	id := service + ":" + portName(c.portName) + ":" + c.address + ":" + strconv.Itoa(c.port)
+	if c.pod != "" {
+		id = "pod:" + c.pod + ":" + id
+	} else {
+		id = "ept:" + id
+	}
+	return model.Server{
+		ID: id, Address: c.address, Port: c.port, Weight: 1, Service: service, Pod: c.pod,
+		H2C: (c.appProtocol == "h2c" || c.appProtocol == "kubernetes.io/h2c") && t.route.Termination != model.TerminationReencrypt && !t.passthrough(),
+	}
+}
+
+// usable reports whether an endpoint may be connected to by this route.
+func (t *translation) usable(c candidate) bool {
+	return t.hasPort(c) && t.wantsPort(c.portName, c.port) && t.mayConnect(c)
+}
+
+// hasPort reports whether an endpoint has a port that HAProxy can connect to.
+func (t *translation) hasPort(c candidate) bool {
+	return (c.protocol != corev1.ProtocolUDP || t.options.IncludeUDP) && c.port >= 1 && c.port <= maxPort
+}
+
+// mayConnect reports whether routes may lead to the address of an endpoint.
+func (t *translation) mayConnect(c candidate) bool {
+	addr, err := netip.ParseAddr(c.address)
+	return err == nil && (reachable(addr) || t.options.LocalEndpoints && addr.IsLoopback())
+}
+
+// wantsPort compares a port with spec.port.targetPort.
+func (t *translation) wantsPort(name string, number int) bool {
+	p := t.in.Route.Spec.Port
+	if p == nil {
+		return true
+	}
+	want := p.TargetPort.String()
+	return want == "" || want == "0" || want == name || want == strconv.Itoa(number)
+}
+
+func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
+	var all []candidate
+	for _, s := range list {
+		family := corev1.IPFamily(s.AddressType)
+		if family != corev1.IPv4Protocol && family != corev1.IPv6Protocol {
+			continue
+		}
+		for _, e := range s.Endpoints {
+			c := candidate{family: family, ready: isTrue(e.Conditions.Ready, true)}
+			c.terminating = isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false)
+			c.pod = podName(e.TargetRef)
+			for _, p := range s.Ports {
+				c.portName, c.port, c.protocol, c.appProtocol = deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)
+				all = c.at(all, e.Addresses...)
+			}
+			if len(s.Ports) == 0 {
+				all = c.at(all, e.Addresses...)
+			}
+		}
+	}
+	return all
+}
+
+// at adds the candidate at each of some addresses.
+func (c candidate) at(all []candidate, addresses ...string) []candidate {
+	for _, a := range addresses {
+		c.address = a
+		all = append(all, c)
+	}
+	return all
+}
+
+//nolint:staticcheck // Endpoints are deprecated, and read only on request.
+func fromEndpoints(e *corev1.Endpoints) []candidate {
+	if e == nil {
+		return nil
+	}
+	var all []candidate
+	for _, subset := range e.Subsets {
+		for i, a := range slices.Concat(subset.Addresses, subset.NotReadyAddresses) {
+			c := candidate{ready: i < len(subset.Addresses), family: corev1.IPv4Protocol, pod: podName(a.TargetRef)}
+			if addr, err := netip.ParseAddr(a.IP); err == nil && addr.Is6() {
+				c.family = corev1.IPv6Protocol
+			}
+			for _, p := range subset.Ports {
+				c.portName, c.port, c.protocol, c.appProtocol = p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)
+				all = c.at(all, a.IP)
+			}
+			if len(subset.Ports) == 0 {
+				all = c.at(all, a.IP)
+			}
+		}
+	}
+	return all
+}
+
+// podName is the pod that an endpoint refers to, "" for none. API servers do not
+// look at what stands there.
+func podName(ref *corev1.ObjectReference) string {
+	if ref == nil || ref.Kind != "Pod" || len(validation.IsDNS1123Subdomain(ref.Name)) > 0 {
+		return ""
+	}
+	return ref.Name
+}
+
+// portName is the name of a port as it stands in a server's name, "" for one
+// that no API server would have taken.
+func portName(name string) string {
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return ""
+	}
+	return name
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func isTrue(p *bool, absent bool) bool {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// oneFamily keeps, where a service has endpoints of both address families,
+// those of its first one: the others are the same pods again.
+func oneFamily(all []candidate, svc *corev1.Service) []candidate {
+	if svc == nil || len(svc.Spec.IPFamilies) < 2 {
+		return all
+	}
+	first := svc.Spec.IPFamilies[0]
+	if !slices.ContainsFunc(all, func(c candidate) bool { return c.family == first }) {
+		return all
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return c.family != first })
+}
+
+// idledAnnotation says that a service sleeps until a request comes.
+const idledAnnotation = "idling.alpha.openshift.io/idled-at"
+
+// idled is the service's own address while it sleeps: a connection to it
+// wakes it up.
+func (t *translation) idled(svc *corev1.Service) []model.Server {
+	if svc == nil || svc.Annotations[idledAnnotation] == "" || svc.Spec.ClusterIP == "" || svc.Spec.ClusterIP == corev1.ClusterIPNone {
+		return nil
+	}
+	var servers []model.Server
+	for _, p := range svc.Spec.Ports {
+		c := candidate{address: svc.Spec.ClusterIP, port: int(p.Port), portName: p.Name, protocol: p.Protocol, appProtocol: deref(p.AppProtocol)}
+		if t.usable(c) {
+			s := t.server(svc.Name, c)
+			s.Idled = true
+			servers = append(servers, s)
+		}
+	}
+	return servers
+}
