@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"router/pkg/controller/admission"
@@ -112,8 +110,12 @@ type Controller struct {
 	failures int
 	pending  map[model.RouteKey]bool
 	refused  map[model.RouteKey]string
-	// toldOf is what was last logged of a path of an Ingress.
-	toldOf map[model.RouteKey]string
+	// waiting are routes of which a cause has not lasted yet, aging those with a
+	// certificate whose time begins or ends; absent are those that lead to a
+	// service which is not there, by namespace.
+	waiting, aging waiting
+	absent         map[string]map[model.RouteKey]bool
+	news           *news
 	// files are TLS files that the next turn hands to the data plane; nil if
 	// they have not changed.
 	files *model.TLSFiles
@@ -121,8 +123,10 @@ type Controller struct {
 
 // served is what the controller remembers of a route.
 type served struct {
-	verdict  admission.Verdict
+	verdict admission.Verdict
+	// problems are those that there are now, told those that are told.
 	problems []model.Problem
+	told     told
 	// model is nil where the route is not admitted.
 	model *model.Route
 	// held is zero where the route is admitted, or has no host.
@@ -147,8 +151,8 @@ func New(o Options) *Controller {
 		followed: newFollowed(o.Secrets), names: newFollowed(o.Names),
 		routes: map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
-		toldOf: map[model.RouteKey]string{},
-		ready:  make(chan struct{}),
+		absent: map[string]map[model.RouteKey]bool{}, news: newNews(o.Logger, o.Now),
+		ready: make(chan struct{}),
 	}
 	if o.ExternalCertificates {
 		c.external = external.New(external.Options{Secrets: c.store, Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
@@ -168,16 +172,19 @@ func (c *Controller) Ready() <-chan struct{} { return c.ready }
 // Run is the loop. It ends with ctx; stopping the data plane is up to the
 // caller.
 func (c *Controller) Run(ctx context.Context) error {
-	hold, wake := time.NewTimer(holdOff), time.NewTimer(time.Hour)
+	hold, wake, lasted := time.NewTimer(holdOff), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	hold.Stop()
 	wake.Stop()
+	lasted.Stop()
 	verify := time.NewTicker(verifyInterval)
 	defer verify.Stop()
 	holding := false
 	for {
-		// Six things can happen: objects changed, a turn's hold-off ended, the
+		// Seven things can happen: objects changed, a turn's hold-off ended, the
 		// health of endpoints changed, HAProxy ended or something of it is due, it
-		// is time to compare, or somebody asks (the watch of the TLS files, too).
+		// is time to compare, what is wrong with a route has lasted or its
+		// certificate's time has come, or somebody asks (the watch of the TLS
+		// files, too).
 		var outcome haproxy.Outcome
 		var err error
 		select {
@@ -205,6 +212,15 @@ func (c *Controller) Run(ctx context.Context) error {
 				continue
 			}
 			outcome, err = c.opts.DataPlane.Verify(ctx)
+		case <-lasted.C:
+			c.tellLasting()
+			if !c.aging.isDue(c.opts.Now()) {
+				c.wakeToTell(lasted)
+				continue
+			}
+			if outcome, err = c.turn(ctx); !c.synced {
+				continue
+			}
 		case request := <-c.requests:
 			request(ctx)
 			if c.files != nil && !holding {
@@ -222,6 +238,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		if err == nil {
 			c.report(outcome)
 			c.markReady()
+			c.wakeToTell(lasted)
 		}
 	}
 }
@@ -246,7 +263,7 @@ func (c *Controller) markReady() {
 	case <-c.ready:
 	default:
 		close(c.ready)
-		c.opts.Logger.Info("all routes are served", "routes", len(c.routes))
+		c.opts.Logger.Info("all routes that can be served are served", c.counts()...)
 	}
 }
 
@@ -265,6 +282,7 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 		old := c.store.Apply(change)
 		noteSecrets(old, secrets)
 		c.noteNamesOf(change.Key, names)
+		c.noteService(change, old)
 		for _, key := range c.store.Affected(change, old) {
 			c.noteSecretsOf(key, secrets)
 			c.noteNamesOf(key, names)
@@ -280,6 +298,9 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 			default: // Services, endpoints and names are no matter of admission.
 			}
 		}
+	}
+	for _, k := range c.aging.take(c.opts.Now()) {
+		c.dirty[k], touched[k] = true, true
 	}
 	c.followSecrets(secrets)
 	c.followNames(names)
@@ -369,7 +390,7 @@ func (c *Controller) translate() model.Change {
 		if r == nil || !known {
 			delete(c.routes, k)
 			delete(c.refused, k)
-			delete(c.toldOf, k)
+			c.forgetTold(k)
 			if before != nil && before.inDataPlane() {
 				change.Delete = append(change.Delete, k)
 			}
@@ -401,6 +422,7 @@ func (c *Controller) translate() model.Change {
 			change.Delete = append(change.Delete, k)
 		}
 		c.routes[k] = now
+		c.settle(k, before)
 	}
 	return change
 }
@@ -441,19 +463,26 @@ func (c *Controller) report(o haproxy.Outcome) {
 	}
 	c.refused = o.Rejected
 	c.reportIngresses(tell, pending)
-	if c.opts.Status == nil {
-		return
-	}
-	for _, k := range sortedKeys(tell) {
+	c.tell(tell)
+}
+
+// tell says what became of routes, in their status and in the log.
+func (c *Controller) tell(routes map[model.RouteKey]bool) {
+	for _, k := range sortedKeys(routes) {
 		s := c.routes[k]
 		r := c.selected(k)
-		if s == nil || r == nil || pending[k] || ingress.IsPath(k) || c.awaitsSecret(r) {
+		if s == nil || r == nil || c.pending[k] || c.awaitsSecret(r) {
 			continue // It is told once HAProxy, or the router, has it.
 		}
 		v := c.verdict(k, s)
+		c.news.tell(k, c.ingressPath(k), v, s.told.problems)
+		if c.opts.Status == nil || ingress.IsPath(k) {
+			continue // An Ingress has no place for it.
+		}
 		c.opts.Status.Set(status.Desired{
 			Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
-			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, ExtraConditions: settingsIgnored(s.problems),
+			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message,
+			ExtraConditions: conditions(s.told.problems), Unsettled: s.told.unsettledCondition(),
 			OthersMayServe: s.verdict.Held && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
 		})
 	}
@@ -469,23 +498,6 @@ func (c *Controller) verdict(k model.RouteKey, s *served) admission.Verdict {
 		v.Admitted, v.Reason, v.Message = false, RejectedByProxy, message
 	}
 	return v
-}
-
-// SettingsIgnored is the condition, beside those of the reference router, of a
-// route with settings that are not applied as written.
-const SettingsIgnored routev1.RouteIngressConditionType = "SettingsIgnored"
-
-func settingsIgnored(problems []model.Problem) []routev1.RouteIngressCondition {
-	if len(problems) == 0 {
-		return nil
-	}
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.Field + ": " + p.Message
-	}
-	return []routev1.RouteIngressCondition{{
-		Type: SettingsIgnored, Status: corev1.ConditionTrue, Reason: "InvalidSettings", Message: strings.Join(texts, "; "),
-	}}
 }
 
 // SetFiles hands TLS files that have changed to the data plane. It returns at
@@ -519,7 +531,7 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 		v := c.verdict(k, s)
 		report := model.RouteReport{
 			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
-			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.problems, Servers: []model.ServerReport{},
+			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.told.problems, Servers: []model.ServerReport{},
 		}
 		if p := c.ingressPath(k); p != nil {
 			report.Ingress, report.Exact, report.Host = p.Ingress, p.Exact, shownHost(s.verdict)

@@ -91,7 +91,7 @@ func (c *Controller) ingressPath(k model.RouteKey) *ingress.Path {
 
 // reportIngresses tells the status of the Ingresses of which paths were
 // touched: the router's address, as long as it serves one of them. What else
-// there is to tell, an Ingress has no place for; it is logged.
+// there is to tell, an Ingress has no place for.
 func (c *Controller) reportIngresses(tell, pending map[model.RouteKey]bool) {
 	of := map[model.RouteKey]bool{}
 	for k := range tell {
@@ -109,7 +109,6 @@ func (c *Controller) reportIngresses(tell, pending map[model.RouteKey]bool) {
 			s := c.routes[path]
 			waiting = waiting || s == nil || pending[path]
 			admitted = admitted || s != nil && !pending[path] && c.verdict(path, s).Admitted
-			c.logPath(k, path, s)
 		}
 		switch {
 		case c.opts.IngressStatus == nil:
@@ -119,23 +118,6 @@ func (c *Controller) reportIngresses(tell, pending map[model.RouteKey]bool) {
 			c.opts.IngressStatus.Remove(k)
 		}
 	}
-}
-
-// logPath logs what is wrong with a path, once.
-func (c *Controller) logPath(k, path model.RouteKey, s *served) {
-	if s == nil {
-		return
-	}
-	v := c.verdict(path, s)
-	if v.Message == c.toldOf[path] {
-		return
-	}
-	if c.toldOf[path] = v.Message; v.Message == "" {
-		delete(c.toldOf, path)
-		return
-	}
-	c.opts.Logger.Warn("a path of an ingress is not served as it is written", "namespace", k.Namespace, "ingress", k.Name,
-		"host", shownHost(v), "path", v.Path, "admitted", v.Admitted, "reason", string(v.Reason), "message", v.Message)
 }
 
 // shownHost is the host of a path as its Ingress has it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,9 @@ type neighbours struct {
 	said     []string
 	// outcome is what becomes of changes.
 	outcome haproxy.Outcome
-	// desired are the last statuses that were asked for.
+	// desired are the last statuses that were asked for; the mutex is for tests
+	// that look at them while time passes.
+	mu       sync.Mutex
 	desired  map[model.RouteKey]status.Desired
 	followed []string
 }
@@ -51,9 +54,19 @@ func (n *neighbours) Reports(context.Context) map[model.RouteKey]haproxy.Report 
 func (n *neighbours) Stop(context.Context) error                                { return nil }
 func (n *neighbours) Observe(*routev1.Route)                                    { n.observed++ }
 func (n *neighbours) Set(d status.Desired) {
+	n.mu.Lock()
 	n.desired[d.Key] = d
+	n.mu.Unlock()
 	n.say(d.Key, "admitted", d.Admitted, d.Reason)
 }
+
+// status is the last one that was asked for, of a route of namespace n.
+func (n *neighbours) status(name string) status.Desired {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.desired[model.RouteKey{Namespace: "n", Name: name}]
+}
+
 func (n *neighbours) Remove(k model.RouteKey, _ *routev1.Route) { n.say(k, "removed") }
 func (n *neighbours) Follow(k source.Key)                       { n.followed = append(n.followed, "+"+k.Name) }
 func (n *neighbours) Forget(k source.Key)                       { n.followed = append(n.followed, "-"+k.Name) }
@@ -65,11 +78,19 @@ func (n *neighbours) say(k model.RouteKey, what ...any) {
 // nothing left to do.
 func run(t *testing.T, selection source.Selection) (n *neighbours, c *Controller, settle func()) {
 	t.Helper()
+	return runWith(t, func(o *Options) { o.Selection = selection })
+}
+
+// runWith is run with other options.
+func runWith(t *testing.T, change func(*Options)) (n *neighbours, c *Controller, settle func()) {
+	t.Helper()
 	n = &neighbours{queue: source.NewQueue(time.Now), desired: map[model.RouteKey]status.Desired{}}
-	c = New(Options{
-		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, Names: n, ExternalCertificates: true, Selection: selection,
+	o := Options{
+		Queue: n.queue, DataPlane: n, Status: n, Secrets: n, Names: n, ExternalCertificates: true,
 		Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
+	}
+	change(&o)
+	c = New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- c.Run(ctx) }()

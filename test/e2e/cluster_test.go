@@ -169,6 +169,7 @@ func TestCluster(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
 	t.Run("secrets of ingresses", func(t *testing.T) { c := *c; c.t = t; c.testSecretsOfIngresses(haproxy) })
 	t.Run("messages", func(t *testing.T) { c := *c; c.t = t; c.testMessages(haproxy) })
+	t.Run("what is wrong", func(t *testing.T) { c := *c; c.t = t; c.testTold(haproxy) })
 	t.Run("selection", func(t *testing.T) { c := *c; c.t = t; c.testSelection(haproxy) })
 }
 

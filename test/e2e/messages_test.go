@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"errors"
+
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// testMessages: what a route asks for and does not get is told in its status.
+// testMessages: what a route asks for and does not get is told in its status,
+// and what is wrong with what it leads to.
 // What the API server itself refuses, such as the path of a passthrough route,
 // is seen with manifests only.
 func (c *cluster) testMessages(haproxy string) {
@@ -16,6 +20,9 @@ func (c *cluster) testMessages(haproxy string) {
 			return c.says(name, "SettingsIgnored", corev1.ConditionTrue, "InvalidSettings", parts...)
 		}
 	}
+	degraded := func(cause string, parts ...string) func(name string) error {
+		return func(name string) error { return c.says(name, "Degraded", corev1.ConditionTrue, cause, parts...) }
+	}
 	cases := []struct {
 		name   string
 		tls    *routev1.TLSConfig
@@ -23,7 +30,20 @@ func (c *cluster) testMessages(haproxy string) {
 		says   func(name string) error
 	}{
 		{"reencrypt", &routev1.TLSConfig{Termination: routev1.TLSTerminationReencrypt}, func(*routev1.Route) {},
-			ignored("spec.tls.destinationCACertificate: there is no CA to verify the pods by")},
+			degraded("ServersNotVerified", "spec.tls.destinationCACertificate: there is no CA to verify the pods by")},
+		{"no-service", nil, func(r *routev1.Route) { r.Spec.To.Name = "plane" },
+			degraded("ServiceNotFound", "spec.to.name: there is no service plane in default; did you mean plain?")},
+		{"no-other-service", nil, func(r *routev1.Route) {
+			r.Spec.AlternateBackends = []routev1.RouteTargetReference{{Kind: "Service", Name: "zzz"}}
+		}, degraded("ServiceNotFound", "spec.alternateBackends[0].name: there is no service zzz in default")},
+		{"no-port", nil, func(r *routev1.Route) { r.Spec.Port = &routev1.RoutePort{TargetPort: intstr.FromString("htp")} },
+			degraded("PortNotFound", "spec.port.targetPort: the endpoints of service plain have no port htp; they have main (8080)")},
+		{"both", nil, func(r *routev1.Route) {
+			r.Spec.To.Name = "zzz"
+			annotated(haproxyAnnotation+"balance", "first")(r)
+		}, func(name string) error {
+			return errors.Join(degraded("ServiceNotFound", "there is no service zzz in default")(name), ignored("must be roundrobin")(name))
+		}},
 		{"misspelt", nil, annotated(haproxyAnnotation+"ballance", "random"),
 			ignored("metadata.annotations[" + haproxyAnnotation + "ballance]: is not an annotation that the router knows; did you mean " + haproxyAnnotation + "balance?")},
 		{"other-prefix", nil, annotated(haproxyAnnotation+"cookie_name", "a"), ignored("did you mean " + routerAnnotation + "cookie_name?")},
@@ -46,7 +66,7 @@ func (c *cluster) testMessages(haproxy string) {
 	for _, tt := range cases {
 		eventually(c.t, "the status of "+tt.name, func() error { return tt.says(tt.name) })
 	}
-	if err := ignored()("fine"); err == nil {
+	if ignored()("fine") == nil || degraded("")("fine") == nil {
 		c.t.Error("a route without problems is told of some")
 	}
 	for _, tt := range cases {

@@ -231,7 +231,7 @@ func (c *cluster) rotate(r *router, first, second, third certs.Pair) {
 	eventually(t, "a broken secret is reported", func() error {
 		return c.says("own", routev1.RouteAdmitted, corev1.ConditionTrue, "ExtendedValidationFailed", "does not match public key; the last good certificate is served")
 	})
-	if err := c.says("own", "SettingsIgnored", corev1.ConditionTrue, "InvalidSettings", "spec.tls.externalCertificate: "); err != nil {
+	if err := c.says("own", "Degraded", corev1.ConditionTrue, "SecretNotUsable", "spec.tls.externalCertificate: "); err != nil {
 		t.Error(err)
 	}
 	if err := r.shows("own.test", "second", "plain-1"); err != nil {

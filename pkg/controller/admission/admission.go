@@ -118,6 +118,9 @@ type Verdict struct {
 	DestinationCA string
 	// Problems do not keep the route from being admitted.
 	Problems []model.Problem
+	// Until is when the problems are others because a certificate begins or
+	// ceases to be valid; zero for never.
+	Until time.Time
 }
 
 // Equal reports whether two verdicts say the same.
@@ -125,7 +128,7 @@ func (v Verdict) Equal(o Verdict) bool {
 	return v.Admitted == o.Admitted && v.Held == o.Held && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
 		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Exact == o.Exact && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
 		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
-		slices.Equal(v.Problems, o.Problems)
+		slices.Equal(v.Problems, o.Problems) && v.Until.Equal(o.Until)
 }
 
 // normal returns the options with domain lists in the form that hosts are

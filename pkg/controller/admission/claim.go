@@ -92,7 +92,7 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 	case err != nil:
 		v.Reason, v.Message = ExtendedValidationFailed, err.Error()
 	default:
-		v.Admitted, v.Certificate, v.DestinationCA = true, c.checked.certificate, c.checked.destinationCA
+		v.Admitted, v.Certificate, v.DestinationCA, v.Until = true, c.checked.certificate, c.checked.destinationCA, c.checked.until
 		v.Reason, v.Message = c.checked.external.Reason, c.checked.external.Message
 	}
 	v.Held = !v.Admitted
