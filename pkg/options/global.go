@@ -30,6 +30,10 @@ func (o *Options) checkGlobal() []error {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("--max-rewrite-size (ROUTER_MAX_REWRITE_SIZE) %d is more than half of --buf-size (ROUTER_BUF_SIZE), and counts as %d", g.MaxRewrite, half))
 		g.MaxRewrite = half
 	}
+	if o.Routes.CheckInterval < model.MinCheckInterval {
+		o.Warnings = append(o.Warnings, fmt.Sprintf("--backend-check-interval (ROUTER_BACKEND_CHECK_INTERVAL) %s counts as %s, the least there is", o.Routes.CheckInterval, model.MinCheckInterval))
+		o.Routes.CheckInterval = model.MinCheckInterval
+	}
 	if g.Log.Address == model.LogStdout && g.Log.MaxLength > pipeAtomic {
 		o.Warnings = append(o.Warnings, fmt.Sprintf("--log-max-length (ROUTER_LOG_MAX_LENGTH) %d counts as %d on standard output: a longer line could be torn", g.Log.MaxLength, pipeAtomic))
 		g.Log.MaxLength = pipeAtomic

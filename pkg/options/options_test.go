@@ -90,3 +90,12 @@ func TestEveryNameOfTheReferenceIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestChecksAreNotCloserThanASecond(t *testing.T) {
+	for _, env := range []map[string]string{{"ROUTER_BACKEND_CHECK_INTERVAL": "1us"}, {"ROUTER_BACKEND_CHECK_INTERVAL": "999"}} {
+		o, err := parse(t, env)
+		if err != nil || o.Routes.CheckInterval != time.Second || len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], "--backend-check-interval (ROUTER_BACKEND_CHECK_INTERVAL)") {
+			t.Errorf("%v: the interval is %v, warnings %q, %v", env, o.Routes.CheckInterval, o.Warnings, err)
+		}
+	}
+}

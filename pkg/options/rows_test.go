@@ -111,7 +111,7 @@ func rowCases() []rowCase {
 		{"load-balance-algorithm", "Routes.Balance", "random", "leastconn", "leastconn", no("first")},
 		{"tcp-balance-scheme", "Routes.TCPBalance", "source", "roundrobin", "roundrobin", no("x")},
 		{"backend-check-interval", "Routes.CheckInterval", "5s", "1m", "1m0s", spec},
-		{"cookie-name", "Routes.CookieName", "", "a_B-1", "a_B-1", no("a b", "a;b")},
+		{"cookie-name", "Routes.CookieName", "", "a_B-1", "a_B-1", no("a b", "a;b", strings.Repeat("c", 129))},
 		{"set-forwarded-headers", "Global.Headers.Forwarded", "append", "if-none", "if-none", no("x", "Append")},
 		{"default-destination-ca-path", "DefaultDestinationCAPath", "", "f", "f", all},
 

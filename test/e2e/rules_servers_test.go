@@ -324,7 +324,7 @@ var checked = []struct {
 	name, interval string
 	pods           int
 	want           string // state of a pod that has died
-}{{"often", "100ms", 2, "down"}, {"seldom", "1h", 2, "up"}, {"alone", "100ms", 1, "up"}, {"all", "100ms", 2, "up"}}
+}{{"often", "1s", 2, "down"}, {"seldom", "1h", 2, "up"}, {"alone", "1s", 1, "up"}, {"all", "1s", 2, "up"}}
 
 func checkObjects(p *plane) {
 	for name, at := range terminations() {

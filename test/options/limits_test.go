@@ -159,7 +159,7 @@ func TestLimitsAndDefaultsOfRoutes(t *testing.T) {
 		two := service("two", serve(t, "one", nil)) + "---\n" + strings.Replace(strings.SplitN(service("two", second.Addr().String()), "---\n", 2)[1], "two-1", "two-2", 2)
 		dir := directory(t, serve(t, "app", nil), two, route("two", "two", ""), route("pass", "app", "  tls: {termination: passthrough}\n"))
 		r := start(t, haproxy, dir, "--max-connections=345", "--threads=2", "--buf-size=16384", "--max-rewrite-size=2048",
-			"--load-balance-algorithm=leastconn", "--tcp-balance-scheme=roundrobin", "--backend-check-interval=100ms",
+			"--load-balance-algorithm=leastconn", "--tcp-balance-scheme=roundrobin", "--backend-check-interval=1s",
 			"--idle-close-on-response=false", "--abort-on-close", "--haproxy-contstats")
 		for name, want := range map[string]string{"Maxconn": "345", "Nbthread": "2"} {
 			if got := r.Info(name); got != want {
@@ -183,7 +183,7 @@ func TestLimitsAndDefaultsOfRoutes(t *testing.T) {
 				t.Errorf("%s is balanced by %q, want %s", backend, balance[backend], want)
 			}
 		}
-		// Three checks fail: 0.3 s here, 15 s with the default.
+		// Three checks fail: 3 s here, 15 s with the default.
 		started := time.Now()
 		_ = second.Close()
 		routertest.Eventually(t, "the pod that has ended is noticed", func() error {

@@ -127,8 +127,8 @@ func annotationTable() []annotation {
 			Name: prefixHAProxy + "rewrite-target", HTTP: true,
 			Accepts: "a path", Effect: "Replaces the route's path in what the server gets.", Default: "the path as it came",
 			set: func(t *translation, v string) error {
-				if !strings.HasPrefix(v, "/") || strings.ContainsFunc(v, unicode.IsControl) {
-					return fmt.Errorf(`must begin with "/" and have no control characters`)
+				if !strings.HasPrefix(v, "/") || strings.ContainsFunc(v, unicode.IsControl) || len(v) > maxRewrite {
+					return fmt.Errorf(`must begin with "/" and have no control characters, and at most %d bytes`, maxRewrite)
 				}
 				rw := rewrite(v)
 				t.route.Backend.Rewrite = &rw
@@ -142,10 +142,10 @@ func annotationTable() []annotation {
 		},
 		{
 			Name: cookieNameAnnotation, HTTP: true,
-			Accepts: "letters, digits, `_` and `-`", Effect: "Name of the session cookie.", Default: "a name of the route's own",
+			Accepts: fmt.Sprintf("letters, digits, `_` and `-`, at most %d", model.MaxCookieName), Effect: "Name of the session cookie.", Default: "a name of the route's own",
 			set: func(t *translation, v string) error {
-				if !cookieName.MatchString(v) {
-					return fmt.Errorf("must have only letters, digits, _ and -")
+				if !cookieName.MatchString(v) || len(v) > model.MaxCookieName {
+					return fmt.Errorf("must have only letters, digits, _ and -, at most %d of them", model.MaxCookieName)
 				}
 				t.cookieName = v
 				return nil
@@ -166,8 +166,8 @@ func annotationTable() []annotation {
 			Name: prefixHAProxy + "hsts_header", HTTP: true, TLS: true,
 			Accepts: "`max-age=N`, and `includeSubDomains`, `preload`, separated by `;`", Effect: "Sets Strict-Transport-Security.", Default: "no header",
 			set: func(t *translation, v string) error {
-				if !hsts.MatchString(v) {
-					return fmt.Errorf(`must be max-age=SECONDS with includeSubDomains and preload as wanted, separated by ";", and no ";" at the end`)
+				if !hsts.MatchString(v) || len(v) > maxHSTS {
+					return fmt.Errorf(`must be max-age=SECONDS with includeSubDomains and preload as wanted, separated by ";", no ";" at the end, and at most %d bytes`, maxHSTS)
 				}
 				t.route.Backend.HSTS = v
 				return nil
@@ -195,13 +195,17 @@ func annotationTable() []annotation {
 		},
 		{
 			Name: prefixRouter + "haproxy.health.check.interval", HTTP: true, Passthrough: true,
-			Accepts: "a time, such as `5s`", Effect: "Time between health checks of a server, if the rate of all checks allows it.", Default: "the router's default",
+			Accepts: fmt.Sprintf("a time, such as `5s`; less than %s counts as %[1]s", model.MinCheckInterval), Effect: "Time between health checks of a server, if the rate of all checks allows it.", Default: "the router's default",
 			set: func(t *translation, v string) error {
 				d, err := timespec.Parse(v)
-				if err == nil {
-					t.route.Backend.CheckInterval = d
+				if err != nil {
+					return err
 				}
-				return err
+				t.route.Backend.CheckInterval = max(d, model.MinCheckInterval)
+				if d < model.MinCheckInterval {
+					return fmt.Errorf("is less than %s, the least there is, which is used", model.MinCheckInterval)
+				}
+				return nil
 			},
 		},
 		{
@@ -210,6 +214,14 @@ func annotationTable() []annotation {
 		},
 	}
 }
+
+// Bounds of texts that stand in the configuration, in bytes.
+const (
+	// maxRewrite is that of spec.path, which the target replaces.
+	maxRewrite = 4096
+	// maxHSTS is many times what a header with all directives has.
+	maxHSTS = 1024
+)
 
 var (
 	cookieName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)

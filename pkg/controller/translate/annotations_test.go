@@ -67,18 +67,21 @@ var annotationRows = map[string][]row{
 	limits + ".rate-tcp":                    limitRows("RateTCP"),
 	limits + ".rate-http":                   limitRows("RateHTTP"),
 	prefixHAProxy + "set-forwarded-headers": {{value: "append", want: "forwarded=append"}, {value: "replace", want: "forwarded=replace"}, {value: "never", want: "forwarded=never"}, {value: "if-none", want: "forwarded=if-none"}, {value: "Append", problem: "must be append"}},
-	prefixHAProxy + "rewrite-target":        {{value: "/a", want: "rewrite={Target:/a DropRest:false}"}, {value: "/a#b", want: "rewrite={Target:/a DropRest:true}"}, {value: "a", problem: "must begin"}, {value: "/a\nb", problem: "must"}},
+	prefixHAProxy + "rewrite-target":        {{value: "/a", want: "rewrite={Target:/a DropRest:false}"}, {value: "/a#b", want: "rewrite={Target:/a DropRest:true}"}, {value: "a", problem: "must begin"}, {value: "/a\nb", problem: "must"}, {value: "/" + long("a", 4095), want: "rewrite={Target:/aaa"}, {value: "/" + long("a", 4096), problem: "at most 4096"}},
 	prefixHAProxy + "disable_cookies":       {{value: "true", want: "adjust=false"}, {value: "0", want: "cookie="}, {value: "no", problem: "must be true or false"}},
-	prefixRouter + "cookie_name":            {{value: "a-b_1", want: "cookie=a-b_1/"}, {value: "a b", problem: "must have only"}, {value: "a;b", problem: "must"}},
+	prefixRouter + "cookie_name":            {{value: "a-b_1", want: "cookie=a-b_1/"}, {value: "a b", problem: "must have only"}, {value: "a;b", problem: "must"}, {value: long("c", 128), want: "cookie=" + long("c", 128) + "/"}, {value: long("c", 129), problem: "at most 128"}},
 	prefixRouter + "cookie-same-site":       {{value: "Lax", want: "/Lax/true"}, {value: "Strict", want: "/Strict/true"}, {value: "None", want: "/None/true"}, {value: "lax", problem: "must be Lax"}},
 	prefixHAProxy + "hsts_header":           hstsRows(),
 	prefixHAProxy + "h1-adjust-case":        {{value: "false", want: "adjust=false"}, {value: "true", problem: "ROUTER_H1_CASE_ADJUST"}, {value: "on", problem: "must be true"}},
 	prefixHAProxy + "pod-concurrent-connections": {
 		{value: "7", want: "max=7"}, {value: "0", problem: "must be a whole number from 1"}, {value: "-1", problem: "must"}, {value: "+5", problem: "must"}, {value: "x", problem: "must"}, {value: "2147483648", problem: "must"},
 	},
-	prefixRouter + "haproxy.health.check.interval": {{value: "9s", want: "check=9s"}, {value: "9", want: "check=9ms"}, {value: "x", problem: "want a whole number"}},
-	prefixRouter + "pool-size":                     {{value: "5", problem: "has no effect: servers are added"}},
+	prefixRouter + "haproxy.health.check.interval": {{value: "9s", want: "check=9s"}, {value: "1000", want: "check=1s"}, {value: "x", problem: "want a whole number"},
+		{value: "999ms", want: "check=1s", problem: "is less than 1s"}, {value: "1us", want: "check=1s", problem: "is less than 1s"}},
+	prefixRouter + "pool-size": {{value: "5", problem: "has no effect: servers are added"}},
 }
+
+func long(text string, n int) string { return strings.Repeat(text, n) }
 
 // limitRows are those of a limit, on a route with limits.
 func limitRows(field string) []row {
@@ -97,7 +100,7 @@ func hstsRows() []row {
 	} {
 		rows = append(rows, row{value: v, want: fmt.Sprintf("hsts=%q", v)})
 	}
-	for _, v := range []string{"max-age=1;", "includeSubDomains", "max-age=x", "max-age=1 ", "max-age=1; x", "max-age=1\npreload", `max-age="1`} {
+	for _, v := range []string{"max-age=1;", "includeSubDomains", "max-age=x", "max-age=1 ", "max-age=1; x", "max-age=1\npreload", `max-age="1`, "max-age=" + long("1", 1017)} {
 		rows = append(rows, row{value: v, problem: "must be max-age"})
 	}
 	return rows
