@@ -330,5 +330,10 @@ func (d *DataPlane) Stop(ctx context.Context) error {
 	if d.process == nil {
 		return nil
 	}
+	if end, err := refuseCounters(d.files.PeersSocket.String()); err == nil {
+		defer end()
+	} else {
+		d.opts.Logger.Warn("haproxy may end some seconds late", "error", err)
+	}
 	return d.process.stop(ctx, d.opts.StopGrace)
 }

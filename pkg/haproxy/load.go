@@ -30,6 +30,9 @@ func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
 	if err != nil {
 		return fmt.Errorf("reloading haproxy: %w", err)
 	}
+	if err := d.awaitCounters(ctx); err != nil {
+		d.opts.Logger.Warn("the counters of rate limits may not survive the next reload", "error", err)
+	}
 	d.opts.Logger.Info("reloaded haproxy", "reasons", labels, "objects", len(reasons), "duration", d.opts.Now().Sub(started))
 	return d.loaded(ctx)
 }

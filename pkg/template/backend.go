@@ -12,12 +12,14 @@ import (
 
 // BackendView is the data of the "backend" part.
 type BackendView struct {
-	Balance                         Arg
-	ConsistentHash                  bool
-	AdjustCase                      bool
-	Allowlist                       *Path
-	TunnelTimeout                   *Duration
-	RateLimit                       *model.RateLimit
+	Balance        Arg
+	ConsistentHash bool
+	AdjustCase     bool
+	Allowlist      *Path
+	TunnelTimeout  *Duration
+	RateLimit      *model.RateLimit
+	// Counters is the section by which the counters of limits survive a reload.
+	Counters                        Name
 	Rewrite                         *RewriteView
 	Cookie                          *CookieView
 	HSTS                            *Arg
@@ -55,7 +57,7 @@ func newBackendView(r *model.Route, files Layout) (BackendView, error) {
 		Balance: b.arg("balance", string(be.Balance)),
 		// Only a consistent hash can change its servers while running.
 		ConsistentHash: passthrough || be.Balance == model.BalanceSource,
-		RateLimit:      be.RateLimit,
+		RateLimit:      be.RateLimit, Counters: Name{counters},
 	}
 	if be.Allowlist != nil {
 		p, err := in(files.Lists, FileStem(r.Key)+".txt")

@@ -47,6 +47,9 @@ type Frame struct {
 	Profiles          []Profile
 	// SessionCookie is the name of the session cookie inside, see CookieView.
 	SessionCookie Name
+	// Counters is the section by which the counters of limits survive a reload,
+	// LocalPeer the name of the one peer in it.
+	Counters, LocalPeer Name
 }
 
 // FrameTLS is the TLS of the listeners.
@@ -129,6 +132,12 @@ func profileOf(r *model.Route) Name {
 	return profileName(string(r.Backend.Forwarded))
 }
 
+// LocalPeer is the name by which HAProxy's workers know each other.
+const LocalPeer = "router"
+
+// counters is Frame.Counters.
+const counters = "counters"
+
 // Default bind and buffer values stand in pkg/options; a zero Global is for
 // tests only and gets the smallest workable ones.
 const (
@@ -174,8 +183,8 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 		RequestHeaders: b.headers(g.Headers.Request), ResponseHeaders: b.headers(g.Headers.Response),
 		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),
 		UniqueIDFormat: b.optional("unique id format", g.Headers.UniqueIDFormat), UniqueIDHeader: b.optional("unique id header", g.Headers.UniqueIDHeader),
-		SessionCookie: Name{sessionCookie},
-		Log:           b.log(g.Log, files.Maps.Slots, n.Slots),
+		SessionCookie: Name{sessionCookie}, Counters: Name{counters}, LocalPeer: Name{LocalPeer},
+		Log: b.log(g.Log, files.Maps.Slots, n.Slots),
 	}
 	f.Profiles = profiles(&f)
 	if g.Compression {

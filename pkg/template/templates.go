@@ -23,7 +23,7 @@ type Templates struct {
 
 // parts are the definitions that the embedded files give and that an
 // operator's files may replace.
-var requiredParts = [...]string{"global", "defaults", "profile", "frontends", "backend", "server"}
+var requiredParts = [...]string{"global", "peers", "defaults", "profile", "frontends", "backend", "server"}
 
 // New parses the parts in embedded, then those of override, a file or a
 // directory of *.tmpl files; "" for none. A definition in override replaces
@@ -66,10 +66,10 @@ type anyHost struct{ Paths, Hosts Path }
 
 func newAnyHost(paths, hosts Path) anyHost { return anyHost{paths, hosts} }
 
-// Frame renders global, defaults and frontends.
+// Frame renders global, peers, defaults and frontends.
 func (t *Templates) Frame(f Frame) (string, error) {
 	var b strings.Builder
-	for _, part := range []string{"global", "defaults", "frontends"} {
+	for _, part := range []string{"global", "peers", "defaults", "frontends"} {
 		if err := t.parts.ExecuteTemplate(&b, part, f); err != nil {
 			return "", fmt.Errorf("rendering %s: %w", part, err)
 		}

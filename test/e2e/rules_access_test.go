@@ -117,10 +117,12 @@ func testRateLimits(t *testing.T, p *plane) {
 				p.wantStatus(t, "192.0.2.1", url("rate-tcp"), want)
 			}
 			p.wantStatus(t, "192.0.2.2", url("rate-tcp"), http.StatusOK)
-			for range 4 {
-				p.wantStatus(t, "2001:db8::1", url("rate-tcp"), http.StatusOK)
+			// All addresses of an IPv6 network of 64 bits are one client's.
+			for i := range 4 {
+				p.wantStatus(t, fmt.Sprintf("2001:db8::%d", i), url("rate-tcp"), http.StatusOK)
 			}
-			p.wantStatus(t, "2001:db8::1", url("rate-tcp"), refused)
+			p.wantStatus(t, "2001:db8::4", url("rate-tcp"), refused)
+			p.wantStatus(t, "2001:db8:0:1::", url("rate-tcp"), http.StatusOK)
 			requests(t, p, url("rate-http"), name == "passthrough")
 		})
 	}

@@ -108,8 +108,8 @@ func annotationTable() []annotation {
 			Accepts: "`true` or `false`", Effect: "Switches the limits below on. If a limit cannot be read, all connections are refused.", Default: "`false`",
 			set: func(_ *translation, v string) error { return setBool(new(bool), v) },
 		},
-		limit("concurrent-tcp", "Open connections of one client.", true, func(l *model.RateLimit) *int { return &l.ConcurrentTCP }),
-		limit("rate-tcp", "New connections of one client in 3 s.", true, func(l *model.RateLimit) *int { return &l.RateTCP }),
+		limit("concurrent-tcp", "Open connections of one client. Those that an old process keeps open after a reload are not counted.", true, func(l *model.RateLimit) *int { return &l.ConcurrentTCP }),
+		limit("rate-tcp", "New connections of one client in 3 s. An IPv6 client is a network of 64 bits.", true, func(l *model.RateLimit) *int { return &l.RateTCP }),
 		limit("rate-http", "Requests of one client in 10 s.", false, func(l *model.RateLimit) *int { return &l.RateHTTP }),
 		{
 			Name: prefixHAProxy + "set-forwarded-headers", HTTP: true,
