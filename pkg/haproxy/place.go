@@ -36,14 +36,20 @@ func place(have []Server, want []Server, slots bool) (placed []Server, left int)
 	return placed, 0
 }
 
-// minSpare is the least number of slots that are free after a reload.
-const minSpare = 3
+// Bounds of the slots that are free after a reload. A slot costs as much memory
+// and time at a reload as a server, so that a service with a thousand pods has
+// not as many again: the pods of one so large are replaced a part at a time, and
+// others are left when a reload has to bring more slots.
+const (
+	minSpare = 3
+	maxSpare = 64
+)
 
 // slotCount is how many slots a backend gets for n endpoints when it is
-// rendered anew: as many again, at least minSpare more. While the pods of a
-// service are replaced one by one, the old ones' slots are not free at once,
-// and to wait for a reload then would leave the service without its pods.
-func slotCount(n int) int { return n + max(minSpare, n) }
+// rendered anew: as many again, within bounds. While the pods of a service are
+// replaced one by one, the old ones' slots are not free at once, and to wait for
+// a reload then would leave the service without its pods.
+func slotCount(n int) int { return n + min(max(minSpare, n), maxSpare) }
 
 // placeInSlots keeps the endpoints that have a slot and gives the others free
 // ones, as far as those go.
@@ -95,16 +101,22 @@ func named(s Server, name string) Server {
 // use, or that a first endpoint would have, take turns in the spare slots.
 func freshSlots(have []Server, want []Server, options string) []Server {
 	placed := make([]Server, slotCount(len(want)))
-	left := slices.Clone(want)
+	wanted := make(map[string]*Server, len(want))
+	for i := range want {
+		wanted[want[i].Endpoint] = &want[i]
+	}
+	endpoints := make(map[string]string, len(have)) // by slot
+	for i := range have {
+		endpoints[have[i].Name] = have[i].Endpoint
+	}
 	for i := range placed {
 		name := slotName(i)
-		if j := slices.IndexFunc(have, func(s Server) bool { return s.Name == name && s.Endpoint != "" }); j >= 0 {
-			if k := slices.IndexFunc(left, func(w Server) bool { return w.Endpoint == have[j].Endpoint }); k >= 0 {
-				placed[i] = named(left[k], name)
-				left = slices.Delete(left, k, k+1)
-			}
+		if w := wanted[endpoints[name]]; w != nil {
+			placed[i] = named(*w, name)
+			delete(wanted, w.Endpoint)
 		}
 	}
+	left := slices.DeleteFunc(slices.Clone(want), func(s Server) bool { return wanted[s.Endpoint] == nil })
 	kinds := kindsOf(want, options)
 	spare := 0
 	for i := range placed {
