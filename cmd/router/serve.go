@@ -180,8 +180,9 @@ func controllerOptions(o options.Options, selection source.Selection, queue *sou
 			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,
 			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2,
 			WatchEndpoints: o.WatchEndpoints, IncludeUDP: o.IncludeUDP, CaseAdjust: len(o.Global.Headers.CaseAdjust) > 0,
-			LocalEndpoints: o.Manifests != "",
+			LocalEndpoints: o.Manifests != "", MaxServersPerRoute: o.Routes.MaxServers,
 		},
+		MaxServersPerNamespace: o.Routes.MaxServersPerNamespace,
 	}
 	if o.Ingress.Enable {
 		c.Ingress = &ingress.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}

@@ -47,7 +47,10 @@ type Options struct {
 	Queue     *source.Queue
 	Admission admission.Options
 	Translate translate.Options
-	DataPlane DataPlane
+	// MaxServersPerNamespace bounds the servers of all routes of a namespace, 0
+	// for no bound.
+	MaxServersPerNamespace int
+	DataPlane              DataPlane
 	// Status may be nil: nothing is written then.
 	Status StatusWriter
 	// ExternalCertificates lets routes have their certificate in a secret.
@@ -100,6 +103,8 @@ type Controller struct {
 
 	// routes are what was handed to the data plane, by key.
 	routes map[model.RouteKey]*served
+	// budget is what namespaces may have of servers.
+	budget *budget
 	// dirty are routes that the next turn looks at.
 	dirty map[model.RouteKey]bool
 	// synced is whether all initial objects are in the store, ready whether
@@ -149,6 +154,7 @@ func New(o Options) *Controller {
 	c := &Controller{
 		opts: o, store: source.NewStore(o.Selection), requests: make(chan func(context.Context)),
 		followed: newFollowed(o.Secrets), names: newFollowed(o.Names),
+		budget: newBudget(o.MaxServersPerNamespace),
 		routes: map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
 		absent: map[string]map[model.RouteKey]bool{}, news: newNews(o.Logger, o.Now),
@@ -383,6 +389,8 @@ func (c *Controller) selected(k model.RouteKey) *routev1.Route {
 func (c *Controller) translate() model.Change {
 	change := model.Change{Files: c.files}
 	c.files = nil
+	shared := translate.NewShared()
+	c.countServers(shared)
 	for _, k := range sortedKeys(c.dirty) {
 		r := c.selected(k)
 		verdict, known := c.index.Verdict(k)
@@ -401,14 +409,7 @@ func (c *Controller) translate() model.Change {
 			continue
 		}
 		now := &served{verdict: verdict}
-		if verdict.Admitted {
-			in := translate.Input{
-				Route: r, Host: verdict.Host, Path: verdict.Path, Exact: verdict.Exact, Wildcard: verdict.Wildcard,
-				Certificate: verdict.Certificate, DestinationCA: verdict.DestinationCA, Lookup: c.store,
-			}
-			if p := c.ingressPath(k); p != nil {
-				in.Backend, in.NoPort = p.Backend, p.NoPort
-			}
+		if in, admitted := c.input(k, shared); admitted {
 			now.model, now.problems = c.opts.Translate.Route(in)
 			now.problems = append(slices.Clone(verdict.Problems), now.problems...)
 			if before == nil || !now.model.Equal(before.model) {

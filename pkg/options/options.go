@@ -121,6 +121,9 @@ type RouteDefaults struct {
 	Balance, TCPBalance model.Balance
 	CheckInterval       time.Duration
 	CookieName          string
+	// MaxServers bounds the servers of a route, MaxServersPerNamespace those of
+	// all routes of a namespace.
+	MaxServers, MaxServersPerNamespace int
 }
 
 // Kubernetes says which cluster to watch, and as whom.

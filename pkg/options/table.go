@@ -210,6 +210,17 @@ func timeoutRows() []Row {
 // 1,000 servers every 5 s.
 const defaultCheckRate = 200
 
+// Bounds of servers. Each costs HAProxy 5 to 10 kB in each process, and time at
+// each reload, which everybody waits for: a million are 10 GB.
+const (
+	// maxServersPerRoute is more pods than services have.
+	maxServersPerRoute = 1000
+	// maxServersPerNamespace is 100 MB; it lets ten such routes be, or a thousand
+	// of ten pods.
+	maxServersPerNamespace = 10_000
+	maxServers             = 1_000_000
+)
+
 func routeRows() []Row {
 	algorithms := []model.Balance{model.BalanceRoundRobin, model.BalanceLeastConn, model.BalanceSource, model.BalanceRandom}
 	return []Row{
@@ -228,6 +239,8 @@ func routeRows() []Row {
 		}),
 		choice("set-forwarded-headers", "ROUTER_SET_FORWARDED_HEADERS", "append", "What becomes of X-Forwarded-* and Forwarded.", func(o *Options) *model.ForwardedPolicy { return &o.Global.Headers.Forwarded },
 			model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever),
+		integer("max-servers-per-route", "ROUTER_MAX_SERVERS_PER_ROUTE", maxServersPerRoute, 1, maxServers, "Servers of one route: its endpoints, each of their ports counted. More are left out.", func(o *Options) *int { return &o.Routes.MaxServers }),
+		integer("max-servers-per-namespace", "ROUTER_MAX_SERVERS_PER_NAMESPACE", maxServersPerNamespace, 1, maxServers, "Servers of all routes of a namespace. If there are more, routes with few keep them, and the others get equal parts.", func(o *Options) *int { return &o.Routes.MaxServersPerNamespace }),
 		text("default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", "", "CA that re-encrypt servers are verified by where the route gives none.", func(o *Options) *string { return &o.DefaultDestinationCAPath }),
 	}
 }

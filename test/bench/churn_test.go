@@ -136,8 +136,9 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 		Admission: admission.Options{Now: time.Now, Validate: true},
 		Translate: translate.Options{
 			Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
-			Forwarded: model.ForwardedAppend, HTTP2: true, LocalEndpoints: true,
+			Forwarded: model.ForwardedAppend, HTTP2: true, LocalEndpoints: true, MaxServersPerRoute: 1000,
 		},
+		MaxServersPerNamespace: 10_000,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -30,6 +31,12 @@ type candidate struct {
 // nil where there is no such service; endpoints may be there all the same.
 func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server {
 	all := t.candidates(to.service)
+	if len(all) == maxCandidates {
+		t.problem(model.Problem{
+			Field: to.field, Service: to.service,
+			Message: fmt.Sprintf("service %s has %d endpoints or more, each port counted, of which so many are looked at", to.service, maxCandidates),
+		})
+	}
 	var ready, ending []candidate
 	for _, c := range all {
 		switch {
@@ -124,6 +131,9 @@ func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
 			c.terminating = isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false)
 			c.pod = podName(e.TargetRef)
 			for _, p := range s.Ports {
+				if len(all) == maxCandidates {
+					return all
+				}
 				c.portName, c.port, c.protocol, c.appProtocol = deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)
 				all = c.at(all, e.Addresses...)
 			}
@@ -135,9 +145,9 @@ func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
 	return all
 }
 
-// at adds the candidate at each of some addresses.
+// at adds the candidate at each of some addresses, up to maxCandidates.
 func (c candidate) at(all []candidate, addresses ...string) []candidate {
-	for _, a := range addresses {
+	for _, a := range addresses[:min(len(addresses), maxCandidates-len(all))] {
 		c.address = a
 		all = append(all, c)
 	}
@@ -157,6 +167,9 @@ func fromEndpoints(e *corev1.Endpoints) []candidate {
 				c.family = corev1.IPv6Protocol
 			}
 			for _, p := range subset.Ports {
+				if len(all) == maxCandidates {
+					return all
+				}
 				c.portName, c.port, c.protocol, c.appProtocol = p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)
 				all = c.at(all, a.IP)
 			}

@@ -19,6 +19,8 @@ type target struct {
 	// weight is the service's share, 0 to 256.
 	weight  int
 	servers []model.Server
+	// count is how many servers the service has; servers may be fewer.
+	count int
 }
 
 // maxWeight is the largest weight of a service in the Route API.
@@ -78,9 +80,10 @@ func (t *translation) activeServices() int {
 func (t *translation) servers() {
 	targets := t.targets()
 	settings := len(t.problems)
+	t.find(targets)
+	t.bound(targets)
 	active := 0
 	for i := range targets {
-		t.serversOf(&targets[i])
 		if targets[i].weight > 0 {
 			for _, s := range targets[i].servers {
 				if !s.Idled {
@@ -93,9 +96,6 @@ func (t *translation) servers() {
 	b := &t.route.Backend
 	for _, target := range targets {
 		for _, s := range target.servers {
-			if target.weight == 0 && t.passthrough() {
-				continue // Without cookies nobody would ever reach it.
-			}
 			s.Check = active > 1 && !s.Idled
 			if b.TLS != nil && b.TLS.CA == "" && b.TLS.CAFile != "" {
 				s.VerifyHost = target.service + "." + t.route.Key.Namespace + ".svc"
@@ -109,17 +109,31 @@ func (t *translation) servers() {
 	}
 }
 
+// find finds the servers of each service.
+func (t *translation) find(targets []target) {
+	for i := range targets {
+		to := &targets[i]
+		f := t.once(to, func() []model.Server { return t.serversOf(to) })
+		if to.weight == 0 && t.passthrough() {
+			continue // Without cookies nobody would ever reach one.
+		}
+		// Weights are written into it.
+		to.servers, to.count = slices.Clone(f.servers), f.count
+	}
+}
+
 // serversOf finds the servers of one service, or tells why there are none.
-func (t *translation) serversOf(to *target) {
+func (t *translation) serversOf(to *target) (servers []model.Server) {
 	before := len(t.problems)
 	if svc := t.in.Lookup.Service(t.route.Key.Namespace, to.service); svc != nil && svc.Spec.Type == corev1.ServiceTypeExternalName {
-		to.servers = t.externalName(to, svc)
+		servers = t.externalName(to, svc)
 	} else {
-		to.servers = t.endpoints(to, svc)
+		servers = t.endpoints(to, svc)
 	}
 	if to.weight == 0 {
 		// Nobody is sent there, so that only what is a mistake in any case is told.
 		mistakes := slices.DeleteFunc(t.problems[before:], func(p model.Problem) bool { return p.Cause != model.ServiceNotFound })
 		t.problems = t.problems[:before+len(mistakes)]
 	}
+	return servers
 }

@@ -56,6 +56,8 @@ type Options struct {
 	// LocalEndpoints allows addresses of this machine. It is for the
 	// directory source, whose objects are all the administrator's own.
 	LocalEndpoints bool
+	// MaxServersPerRoute bounds the servers of one route, 0 for no bound.
+	MaxServersPerRoute int
 }
 
 // Input is one admitted route.
@@ -75,10 +77,26 @@ type Input struct {
 	// NoPort is the port that the path names and its service does not have, ""
 	// where it has it.
 	NoPort string
+	// Shared is what others have found already; it may be nil.
+	Shared *Shared
+	// Namespace is nil where the namespace has no more servers than it may.
+	Namespace *NamespaceBound
 }
 
 // Route translates a route. The problems are in a fixed order.
 func (o Options) Route(in Input) (*model.Route, []model.Problem) {
+	t := o.translation(in)
+	t.defaults()
+	t.annotations()
+	t.headers()
+	t.serverTLS()
+	t.servers()
+	t.balance()
+	return t.route, t.problems
+}
+
+// translation begins the work on a route.
+func (o Options) translation(in Input) *translation {
 	r := in.Route
 	t := &translation{options: o, in: in, route: &model.Route{
 		Key:  model.RouteKey{Namespace: r.Namespace, Name: r.Name},
@@ -91,13 +109,7 @@ func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 			t.route.Insecure = model.InsecurePolicy(tls.InsecureEdgeTerminationPolicy)
 		}
 	}
-	t.defaults()
-	t.annotations()
-	t.headers()
-	t.serverTLS()
-	t.servers()
-	t.balance()
-	return t.route, t.problems
+	return t
 }
 
 // translation is the work on one route.
