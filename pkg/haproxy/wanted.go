@@ -60,6 +60,9 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	if err != nil {
 		return err
 	}
+	if err := fits(r, &text); err != nil {
+		return err
+	}
 	if old := d.routes[r.Key]; old != nil && (template.HostKeyOf(old) != template.HostKeyOf(r) || d.backends[r.Key] != text.Backend) {
 		d.drop(r.Key, dirty)
 	}

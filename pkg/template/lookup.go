@@ -146,6 +146,12 @@ func target(r *model.Route) string {
 	return strings.TrimRight(strings.Join(fields, targetSeparator), targetSeparator)
 }
 
+// LongestEntry is the longest key, and the longest value, of the entries that
+// lead to a route. Where a path is hidden, a key may have another route's value.
+func LongestEntry(r *model.Route) (key, value string) {
+	return r.Host + r.Path + exactEnd, target(r)
+}
+
 // milliseconds writes a time-out, "" for none.
 func milliseconds(d time.Duration) string {
 	if d <= 0 {

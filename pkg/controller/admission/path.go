@@ -6,8 +6,9 @@ import (
 	"router/pkg/model"
 )
 
-// maxPath bounds spec.path, in bytes.
-const maxPath = 4096
+// maxPath bounds spec.path, in bytes: HAProxy's prefix trees confuse keys that
+// are the same in their first 2048, of which a host may take 253.
+const maxPath = 1792
 
 var pathField = field.NewPath("spec", "path")
 

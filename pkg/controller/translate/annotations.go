@@ -217,7 +217,7 @@ func annotationTable() []annotation {
 
 // Bounds of texts that stand in the configuration, in bytes.
 const (
-	// maxRewrite is that of spec.path, which the target replaces.
+	// maxRewrite is more than servers take for a path.
 	maxRewrite = 4096
 	// maxHSTS is many times what a header with all directives has.
 	maxHSTS = 1024
