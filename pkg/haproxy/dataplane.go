@@ -98,6 +98,8 @@ type DataPlane struct {
 	// with the reason, until they change.
 	quarantined map[model.RouteKey]string
 
+	unrepaired unrepaired
+
 	// What is: the state of the running worker, and what may differ from it.
 	features Features
 	applied  *State
@@ -134,7 +136,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
 		held: map[model.RouteKey]template.HostKey{}, cas: map[model.RouteKey]string{}, caUsers: map[string]int{}, failing: map[netip.AddrPort]bool{},
-		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{},
+		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{}, unrepaired: newUnrepaired(),
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}
 	if err := d.disk.prepare(o.Layout); err != nil {
@@ -181,18 +183,18 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 		}
 	}
 	for _, key := range change.Delete {
-		delete(d.quarantined, key)
+		d.forgetFaults(key)
 		d.drop(key, dirty)
 	}
 	for _, r := range change.Upsert {
-		delete(d.quarantined, r.Key)
+		d.forgetFaults(r.Key)
 		if err := d.want(r, dirty); err != nil {
 			d.hold(r.Key, template.HostKeyOf(r), dirty)
 			d.quarantined[r.Key] = err.Error()
 		}
 	}
 	for _, h := range change.Hold {
-		delete(d.quarantined, h.Key)
+		d.forgetFaults(h.Key)
 		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
 	}
 	d.rehost(dirty)
@@ -238,6 +240,12 @@ func (d *DataPlane) Converge(ctx context.Context) (Outcome, error) {
 	o.Reloaded = true
 	err := d.reload(ctx, reasons)
 	return d.finish(o), err
+}
+
+// forgetFaults gives a route that changes another chance.
+func (d *DataPlane) forgetFaults(k model.RouteKey) {
+	delete(d.quarantined, k)
+	d.unrepaired.forget(k)
 }
 
 // finish fills in what an outcome says of the whole.
@@ -297,6 +305,7 @@ func (d *DataPlane) change(ctx context.Context) []Reason {
 		}
 		d.pending = d.everything()
 	}
+	d.noteFailure(ctx)
 	d.doubt = true
 	return []Reason{{Label: ReasonCommandFailed}}
 }
@@ -316,7 +325,9 @@ func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
 		// Only to see whether anything differs, and so without taking anything.
 		seen := d.applied.clone()
 		seen.Ready = nil
-		if plan := diff(seen, d.desired, all, d.features, d.files); len(plan.Commands)+len(plan.Reasons) > 0 {
+		plan := diff(seen, d.desired, all, d.features, d.files)
+		d.noteDrift(plan)
+		if len(plan.Commands)+len(plan.Reasons) > 0 {
 			d.opts.Metrics.drift(plan.Commands)
 			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", len(plan.Commands), "reasons", len(plan.Reasons))
 			d.pending = all

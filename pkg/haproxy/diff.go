@@ -62,6 +62,10 @@ type Command struct {
 	leaves string
 	// effect changes the applied state as the command changed HAProxy.
 	effect func(*State)
+	// object is the backend or file that the command is about, entries those of
+	// lookup tables.
+	object  string
+	entries []tableKey
 }
 
 // swap replaces the content of a map or an acl: a new version is prepared,
@@ -164,21 +168,27 @@ func diff(applied, desired *State, in *scope, f Features, files template.Layout)
 	}
 	backends := slices.Sorted(maps.Keys(in.backends))
 	for _, path := range slices.Sorted(maps.Keys(in.cas)) {
+		d.object = path
 		d.ca(path)
 	}
 	for _, path := range slices.Sorted(maps.Keys(in.crls)) {
+		d.object = path
 		d.crl(path)
 	}
 	for _, path := range slices.Sorted(maps.Keys(in.lists)) {
+		d.object = path
 		d.list(path)
 	}
 	for _, name := range backends {
+		d.object = name
 		d.backend(name)
 	}
 	for _, path := range slices.Sorted(maps.Keys(in.certs)) {
+		d.object = path
 		d.certificate(path)
 	}
 	d.hosts(in.hosts)
+	d.object = ""
 	d.tables(in.entries)
 	d.plan.Commands = append(d.plan.Commands, d.removals...)
 	d.tellSlotNames()
@@ -192,6 +202,8 @@ type differ struct {
 	plan             Plan
 	// removals are sent last.
 	removals []Command
+	// object is what commands are about, see Command.
+	object string
 	// vital is whether requests are led to what is being built.
 	vital bool
 	// coming are backends that a command adds, moved those that requests must
@@ -201,10 +213,13 @@ type differ struct {
 }
 
 func (d *differ) send(c Command) {
-	c.vital = c.vital || d.vital
+	c.vital, c.object = c.vital || d.vital, d.object
 	d.plan.Commands = append(d.plan.Commands, c)
 }
-func (d *differ) remove(c Command) { d.removals = append(d.removals, c) }
+func (d *differ) remove(c Command) {
+	c.object = d.object
+	d.removals = append(d.removals, c)
+}
 func (d *differ) reload(label ReloadReason, object string) {
 	d.plan.Reasons = append(d.plan.Reasons, Reason{label, object})
 }

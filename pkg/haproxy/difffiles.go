@@ -105,6 +105,7 @@ func (d *differ) hosts(filters map[string]bool) {
 	list := d.files.CrtList.String()
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		filter, old := want[path], have[path]
+		d.object = path
 		if filter == old {
 			continue
 		}
@@ -170,9 +171,9 @@ func (d *differ) table(table string, keys []tableKey) {
 		case exists == wanted && old == value && !d.isMoved(value):
 		case wanted && !d.reachable(value):
 		case !wanted:
-			del = append(del, Command{Kind: "del map", Text: "del map " + table + " " + escapeWord(k.key), benign: "not found", effect: dropEntry(table, k.key)})
+			del = append(del, Command{Kind: "del map", Text: "del map " + table + " " + escapeWord(k.key), benign: "not found", effect: dropEntry(table, k.key), entries: []tableKey{k}})
 		case exists:
-			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(d.outward(value)), effect: putEntry(table, k.key, value)})
+			set = append(set, Command{Kind: "set map", Text: "set map " + table + " " + escapeWord(k.key) + " " + escapeWord(d.outward(value)), effect: putEntry(table, k.key, value), entries: []tableKey{k}})
 		default:
 			add = append(add, k.key)
 		}
@@ -185,11 +186,15 @@ func (d *differ) table(table string, keys []tableKey) {
 	for len(add) > 0 {
 		lines, n := entryLines(add, want, d.outward)
 		added := add[:n]
-		d.send(Command{Kind: "add map", Text: payload("add map "+table, lines), effect: func(s *State) {
+		command := Command{Kind: "add map", Text: payload("add map "+table, lines), effect: func(s *State) {
 			for _, key := range added {
 				s.Tables[table][key] = want[key]
 			}
-		}})
+		}}
+		for _, key := range added {
+			command.entries = append(command.entries, tableKey{table, key})
+		}
+		d.send(command)
 		add = add[n:]
 	}
 	for _, c := range set {

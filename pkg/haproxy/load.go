@@ -75,6 +75,7 @@ func (d *DataPlane) start(ctx context.Context) error {
 // loaded takes note that a new worker has read the files, and does what no
 // file can say.
 func (d *DataPlane) loaded(ctx context.Context) error {
+	d.unrepaired.noteLoad()
 	d.applied = d.disk.state.clone()
 	d.applied.Ready = newPool(d.disk.state.sections(d.features), !d.features.DynamicServers)
 	if d.features.NamedSlots {
@@ -137,11 +138,7 @@ func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error
 		}
 		dirty := map[template.HostKey]bool{}
 		for key, message := range blamed {
-			d.opts.Logger.Error("haproxy refuses a route; it is left out", "namespace", key.Namespace, "name", key.Name, "message", message)
-			d.quarantined[key] = message
-			if r := d.routes[key]; r != nil {
-				d.hold(key, template.HostKeyOf(r), dirty)
-			}
+			d.quarantine(key, message, dirty)
 		}
 		d.rehost(dirty)
 		if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
