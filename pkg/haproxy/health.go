@@ -42,7 +42,7 @@ func (d *DataPlane) markDown(backend string, servers []Server, r *model.Route) {
 	for i := range r.Backend.Servers {
 		s := &r.Backend.Servers[i]
 		address, err := netip.ParseAddr(s.Address)
-		failing[i] = err == nil && s.Check && d.failing[netip.AddrPortFrom(address, uint16(s.Port))]
+		failing[i] = err == nil && s.Check && d.failing[netip.AddrPortFrom(address, uint16(s.Port))] //nolint:gosec // a port
 		usable = usable || !failing[i] && s.Weight > 0 && !s.Backup
 	}
 	for i := range servers {

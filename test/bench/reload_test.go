@@ -67,7 +67,7 @@ func BenchmarkReloads(b *testing.B) {
 			var clients sync.WaitGroup
 			var seen answers
 			for n := range 6 {
-				clients.Go(func() { r.ask(m, n, stop, &seen) })
+				clients.Go(func() { r.ask(n, stop, &seen) })
 			}
 			var closed atomic.Int64
 			r.webSockets(&clients, stop, &closed, min(*many, 1000), 5*len(kinds))
@@ -179,7 +179,7 @@ type answers struct{ asked, failed atomic.Int64 }
 
 // ask sends requests to all the routes, in an order of the client's own, over
 // connections that are kept.
-func (r *rig) ask(m *mixed, n int, stop <-chan struct{}, seen *answers) {
+func (r *rig) ask(n int, stop <-chan struct{}, seen *answers) {
 	client := r.client(n%2 == 1)
 	for i := n; ; i += 7 {
 		select {
