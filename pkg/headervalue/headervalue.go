@@ -30,6 +30,19 @@ var nameToken = regexp.MustCompile("^[-!#$%&'*+.0-9A-Z^_`a-z|~]+$")
 // ValidName reports whether s can be a header's name.
 func ValidName(s string) bool { return nameToken.MatchString(s) && len(s) <= 255 }
 
+// framing are the headers that say where a message ends and what becomes of
+// its connection. HAProxy writes them: an action on one of them makes the two
+// ends of a connection disagree about where the next message begins, so that
+// on a connection that clients share one of them reads another's response.
+var framing = map[string]bool{
+	"content-length": true, "transfer-encoding": true, "trailer": true, "te": true,
+	"connection": true, "keep-alive": true, "proxy-connection": true, "upgrade": true, "http2-settings": true,
+}
+
+// Framing reports whether the header of that name, in any case, is HAProxy's
+// alone to write.
+func Framing(name string) bool { return framing[strings.ToLower(name)] }
+
 // flags may stand before the bracket: quote, hexadecimal, escape.
 var flags = regexp.MustCompile(`^[-+]?[QXE](?:,[-+]?[QXE])*$`)
 

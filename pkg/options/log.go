@@ -65,6 +65,9 @@ func uniqueIDHeader() Row {
 		if !headervalue.ValidName(v) {
 			return fmt.Errorf("is not a header name")
 		}
+		if headervalue.Framing(v) {
+			return fmt.Errorf("is a header that HAProxy alone writes")
+		}
 		o.Global.Headers.UniqueIDHeader = v
 		return nil
 	})

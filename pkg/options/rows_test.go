@@ -124,7 +124,7 @@ func rowCases() []rowCase {
 		{"set-delete-http-response-header", "Global.Headers.Response", "[]", "Server:Delete", "[{Server true []}]", no("X-A:b:Append", "X-A:Set", "a", "%zz:Delete")},
 		{"set-delete-http-request-header", "Global.Headers.Request", "[]", "X-A:Delete", "[{X-A true []}]", no("a:b:c:d", "X-A:b:set")},
 		{"unique-id-format", "Global.Headers.UniqueIDFormat", "", `"%{+X}o %ci"`, "%{+X}o %ci", all},
-		{"unique-id-header-name", "Global.Headers.UniqueIDHeader", "", "X-Id", "X-Id", no("X Id")},
+		{"unique-id-header-name", "Global.Headers.UniqueIDHeader", "", "X-Id", "X-Id", no("X Id", "Content-length")},
 		{"syslog-address", "Global.Log.Address", "", "::1", "[::1]:514", no("a b", "10.0.0.1:0", "run/socket")},
 		{"log-max-length", "Global.Log.MaxLength", "1024", "2048", "2048", no("x", "79", "65536")},
 		{"log-facility", "Global.Log.Facility", "local1", "local7", "local7", no("local8")},
@@ -380,5 +380,22 @@ func TestHeaderActionsAreDecoded(t *testing.T) {
 	list := o.Global.Headers.Request
 	if len(list) != 2 || list[0].Name != "X-A" || list[0].Value[0].Literal != "a,b c" || list[1].Name != "X-B" || !list[1].Delete {
 		t.Errorf("actions are %+v", list)
+	}
+}
+
+// TestHeaderActionsLeaveFramingAlone gives actions on headers that HAProxy
+// alone writes, as flags and as variables.
+func TestHeaderActionsLeaveFramingAlone(t *testing.T) {
+	for _, name := range []string{"Content-Length", "transfer-encoding", "CONNECTION", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "HTTP2-Settings", "Content%2DLength"} {
+		for _, action := range []string{name + ":600:Set", name + ":Delete", "X-A:Delete," + name + ":Delete"} {
+			for flag, env := range map[string]string{"set-delete-http-request-header": "ROUTER_HTTP_REQUEST_HEADERS", "set-delete-http-response-header": "ROUTER_HTTP_RESPONSE_HEADERS"} {
+				if _, err := parse(t, nil, "--"+flag+"="+action); err == nil || !strings.Contains(err.Error(), "--"+flag) || !strings.Contains(err.Error(), "HAProxy alone writes") {
+					t.Errorf("--%s=%s: %v", flag, action, err)
+				}
+				if _, err := parse(t, map[string]string{env: action}); err == nil || !strings.Contains(err.Error(), env+" (--"+flag+")") || !strings.Contains(err.Error(), "HAProxy alone writes") {
+					t.Errorf("%s=%s: %v", env, action, err)
+				}
+			}
+		}
 	}
 }

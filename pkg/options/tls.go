@@ -117,6 +117,9 @@ func parseAction(item string, dir headervalue.Direction) (model.HeaderAction, er
 	if !headervalue.ValidName(a.Name) {
 		return a, fmt.Errorf("invalid HTTP header name: %s", a.Name)
 	}
+	if headervalue.Framing(a.Name) {
+		return a, fmt.Errorf("has %s, which HAProxy alone writes", a.Name)
+	}
 	switch action := parts[len(parts)-1]; {
 	case action == "Delete":
 		a.Delete = true

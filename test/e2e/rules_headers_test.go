@@ -269,6 +269,88 @@ func testActions(t *testing.T, p *plane) {
 	}
 }
 
+// framingActions are actions that would change where a message ends.
+func framingActions() map[string]routev1.RouteHTTPHeader {
+	list := map[string]routev1.RouteHTTPHeader{}
+	for name, value := range map[string]string{"Content-Length": "600", "content-length": "3", "Transfer-Encoding": "chunked", "Connection": "close", "Upgrade": "h2c"} {
+		list[fmt.Sprintf("set-%s-%s", strings.ToLower(name), value)] = routev1.RouteHTTPHeader{
+			Name: name, Action: routev1.RouteHTTPHeaderActionUnion{Type: routev1.Set, Set: &routev1.RouteSetHTTPHeader{Value: value}},
+		}
+		list["delete-"+strings.ToLower(name)] = routev1.RouteHTTPHeader{Name: name, Action: routev1.RouteHTTPHeaderActionUnion{Type: routev1.Delete}}
+	}
+	return list
+}
+
+func framingObjects(p *plane) {
+	for name, action := range framingActions() {
+		p.route("framing-request-"+name, func(r *routev1.Route) {
+			r.Spec.HTTPHeaders = &routev1.RouteHTTPHeaders{Actions: routev1.RouteHTTPHeaderActions{Request: []routev1.RouteHTTPHeader{action}}}
+		})
+		p.route("framing-response-"+name, func(r *routev1.Route) {
+			r.Spec.HTTPHeaders = &routev1.RouteHTTPHeaders{Actions: routev1.RouteHTTPHeaderActions{Response: []routev1.RouteHTTPHeader{action}}}
+		})
+	}
+	p.route("framing-victim")
+}
+
+// testFraming shares connections between a route that would change where its
+// messages end, and another one: each client gets its own response.
+func testFraming(t *testing.T, p *plane) {
+	problems := p.problems(t)
+	for name := range framingActions() {
+		for _, direction := range []string{"request", "response"} {
+			route := "framing-" + direction + "-" + name
+			if said := problems(route); !strings.Contains(said, "actions."+direction+"[0].name: belongs to the router") {
+				t.Errorf("%s: problems are %q", route, said)
+			}
+			if err := p.inTurn(route+".test", "framing-victim.test", route+".test"); err != nil {
+				t.Errorf("%s: %v", route, err)
+			}
+		}
+	}
+}
+
+// inTurn posts to hosts on one connection, all at once, and wants the answer of
+// each. What is left to read at the end is an error.
+func (p *plane) inTurn(hosts ...string) error {
+	c, err := p.dial(p.t.Context(), somebody, 80)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
+	}
+	for i, host := range hosts {
+		last := ""
+		if i == len(hosts)-1 {
+			last = "Connection: close\r\n"
+		}
+		if _, err := fmt.Fprintf(c, "POST /%d HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\nAuthorization: of %[2]s\r\n%s\r\nbody", i, host, last); err != nil {
+			return err
+		}
+	}
+	reader := bufio.NewReader(c)
+	for i, host := range hosts {
+		resp, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return fmt.Errorf("response %d: %w", i, err)
+		}
+		a, err := answerOf(resp)
+		if err != nil {
+			return fmt.Errorf("response %d: %w", i, err)
+		}
+		if a.echo.Host != host || a.echo.Path != fmt.Sprintf("/%d", i) || a.echo.Headers.Get("Content-Length") != "4" || len(a.echo.Headers["Transfer-Encoding"]) > 0 {
+			return fmt.Errorf("response %d, of %s: %v, %s", i, host, a.Response, a.body)
+		}
+	}
+	rest, err := io.ReadAll(reader)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("after the last response there is %q", rest)
+	}
+	return err
+}
+
 func hstsObjects(p *plane) {
 	for name, at := range terminations() {
 		p.route("hsts-"+name, p.terminated(at), annotated(haproxyAnnotation+"hsts_header", "max-age=31536000;includeSubDomains;preload"))

@@ -48,6 +48,7 @@ func rules() []rule {
 		{"forwarded headers", forwardedObjects, testForwarded},
 		{"smuggled headers", smugglingObjects, testSmuggling},
 		{"header actions", actionObjects, testActions},
+		{"header actions on framing", framingObjects, testFraming},
 		{"Strict-Transport-Security", hstsObjects, testHSTS},
 		{"coalesced connections", coalescingObjects, testCoalescing},
 		{"header case", caseObjects, testCase},

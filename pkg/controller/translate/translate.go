@@ -188,7 +188,7 @@ func (t *translation) serverTLS() {
 }
 
 // ownedHeaders are header names that a route must not touch, as the Route API
-// says.
+// says; besides those that nobody may (headervalue.Framing).
 var ownedHeaders = map[string]bool{
 	"strict-transport-security": true, "proxy": true, "cookie": true, "set-cookie": true,
 }
@@ -223,7 +223,7 @@ func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHea
 		switch {
 		case !headervalue.ValidName(a.Name):
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "is not a header name"})
-		case ownedHeaders[strings.ToLower(a.Name)]:
+		case ownedHeaders[strings.ToLower(a.Name)] || headervalue.Framing(a.Name):
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "belongs to the router and cannot be changed by a route"})
 		case a.Action.Type == routev1.Delete:
 			out = append(out, model.HeaderAction{Name: a.Name, Delete: true})
