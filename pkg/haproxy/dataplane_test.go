@@ -51,7 +51,7 @@ func newPlane(t testing.TB, binary string, change ...func(*haproxy.Options)) *pl
 	g := model.Global{
 		Listen:     model.Listen{HTTPPort: p.http, HTTPSPort: p.https, Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: cert, Key: model.NewSecret(key)}},
-		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 2000, Threads: 2,
+		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 2000, Threads: 2,
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 		IdleCloseOnResponse: true,

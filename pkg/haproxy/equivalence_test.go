@@ -57,7 +57,7 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 	g := model.Global{
 		Listen:     model.Listen{HTTPPort: ports.Free(t), HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
-		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 200, Threads: 2,
+		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 200, Threads: 2,
 		Log: model.Log{Address: dir + "/log.sock", MaxLength: 1024, Facility: "local1", Level: "info"}, // Nobody listens.
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},

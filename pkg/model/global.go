@@ -31,6 +31,9 @@ type Global struct {
 	// IdleCloseOnResponse closes idle connections at a stop only after their
 	// next response.
 	IdleCloseOnResponse bool
+	// RetryUnanswered sends a request that only reads once more where a pod
+	// ends it without an answer (ROUTER_RETRY_UNANSWERED_REQUESTS).
+	RetryUnanswered bool
 	// ContStats, IgnoreProbes, DontLogNull and AbortOnClose are the HAProxy
 	// options of these names.
 	ContStats, IgnoreProbes, DontLogNull, AbortOnClose bool

@@ -115,6 +115,7 @@ func rowCases() []rowCase {
 		{"set-forwarded-headers", "Global.Headers.Forwarded", "append", "if-none", "if-none", no("x", "Append")},
 		{"max-servers-per-route", "Routes.MaxServers", "1000", "7", "7", no("0", "x", "1000001")},
 		{"max-servers-per-namespace", "Routes.MaxServersPerNamespace", "10000", "7", "7", no("0", "-1")},
+		{"retry-unanswered-requests", "Global.RetryUnanswered", "true", "false", "false", truth},
 		{"default-destination-ca-path", "DefaultDestinationCAPath", "", "f", "f", all},
 
 		{"capture-http-request-headers", "Global.Headers.CaptureRequest", "[]", "Host:10,X-A:5", "[{Host 10 false} {X-A 5 false}]", no("Host", "Host:x", "Host:0", "a b:1", "Host:1:2")},

@@ -241,6 +241,7 @@ func routeRows() []Row {
 			model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever),
 		integer("max-servers-per-route", "ROUTER_MAX_SERVERS_PER_ROUTE", maxServersPerRoute, 1, maxServers, "Servers of one route: its endpoints, each of their ports counted. More are left out.", func(o *Options) *int { return &o.Routes.MaxServers }),
 		integer("max-servers-per-namespace", "ROUTER_MAX_SERVERS_PER_NAMESPACE", maxServersPerNamespace, 1, maxServers, "Servers of all routes of a namespace. If there are more, routes with few keep them, and the others get equal parts.", func(o *Options) *int { return &o.Routes.MaxServersPerNamespace }),
+		boolean("retry-unanswered-requests", "ROUTER_RETRY_UNANSWERED_REQUESTS", true, "Send a GET, HEAD or OPTIONS request that a pod ends without an answer once more, to another pod if there is one. With it, a connection is tried twice in all; without it, up to four times.", func(o *Options) *bool { return &o.Global.RetryUnanswered }),
 		text("default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", "", "CA that re-encrypt servers are verified by where the route gives none.", func(o *Options) *string { return &o.DefaultDestinationCAPath }),
 	}
 }

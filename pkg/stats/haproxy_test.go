@@ -63,7 +63,7 @@ func newPlane(t *testing.T, binary string) *plane {
 		Listen: model.Listen{HTTPPort: p.port, HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 		TLS: model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048,
 			DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
-		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 1234, Threads: 1,
+		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 1234, Threads: 1,
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 	}

@@ -35,6 +35,7 @@ type Frame struct {
 	HTTP2                                                     bool
 	IdleCloseOnResponse, ContStats, IgnoreProbes, DontLogNull bool
 	AbortOnClose, NotFound404, StripClientHeaders             bool
+	RetryUnanswered                                           bool
 	Log                                                       *FrameLog
 	RequestHeaders, ResponseHeaders                           []HeaderView
 	CaptureRequest, CaptureResponse                           []CaptureView
@@ -165,7 +166,7 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 		MaxConnections: g.MaxConnections, Threads: g.Threads, BufferSize: g.BufferSize, MaxRewrite: g.MaxRewrite,
 		HTTP2: g.HTTP2, IdleCloseOnResponse: g.IdleCloseOnResponse,
 		ContStats: g.ContStats, IgnoreProbes: g.IgnoreProbes, DontLogNull: g.DontLogNull, AbortOnClose: g.AbortOnClose,
-		NotFound404: g.NotFound404, StripClientHeaders: !g.TLS.KeepClientHeaders,
+		NotFound404: g.NotFound404, StripClientHeaders: !g.TLS.KeepClientHeaders, RetryUnanswered: g.RetryUnanswered,
 		Timeouts: FrameTimeouts{
 			Connect: NewDuration(g.Timeouts.Connect), Client: NewDuration(g.Timeouts.Client), ClientFin: NewDuration(g.Timeouts.ClientFin),
 			Server: NewDuration(g.Timeouts.Server), ServerFin: NewDuration(g.Timeouts.ServerFin),

@@ -118,7 +118,7 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 		Global: model.Global{
 			Listen:     model.Listen{HTTPPort: port(r.http), HTTPSPort: port(r.https), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
 			TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
-			BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, MaxConnections: 8000, Threads: 2, IdleCloseOnResponse: true,
+			BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 8000, Threads: 2, IdleCloseOnResponse: true,
 			Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 				ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 		},

@@ -56,6 +56,7 @@ func rules() []rule {
 		{"cookies", cookieObjects, testCookies},
 		{"the cookie of the router among others", func(*plane) {}, testCookieHeader},
 		{"balance", balanceObjects, testBalance},
+		{"retries", retryObjects, testRetries},
 		{"connections to a pod", podLimitObjects, testPodLimit},
 		{"health checks", checkObjects, testChecks},
 		{"shares of services", shareObjects, testShares},
@@ -94,6 +95,8 @@ type plane struct {
 	objects directory
 	// mortal are pods for tests to end.
 	mortal []*pods.Server
+	// mannerly are pods that do not always answer, by their service.
+	mannerly map[string][]*manneredPod
 }
 
 func newPlane(t *testing.T) *plane {
@@ -307,6 +310,15 @@ func (p *plane) wantStatus(t *testing.T, from, url string, want int) {
 	case a.StatusCode != want:
 		t.Errorf("%s from %s: status %d, want %d", url, from, a.StatusCode, want)
 	}
+}
+
+// isStatus is an error unless the answer has the status.
+func (p *plane) isStatus(from, url string, want int) error {
+	a, err := p.once(from, url)
+	if err == nil && a.StatusCode != want {
+		err = fmt.Errorf("%s: status %d, want %d", url, a.StatusCode, want)
+	}
+	return err
 }
 
 // refused is the "status" of a connection that is closed without an answer.
