@@ -94,7 +94,8 @@ type ListenTLS struct {
 	ClientTrust ClientTrust
 	// ClientDNFilter is a regular expression on the subject, "" for none.
 	ClientDNFilter string
-	// KeepClientHeaders leaves X-SSL-* headers of the client in place
+	// KeepClientHeaders leaves the client's headers in place whose names are
+	// for what the router says of its certificate
 	// (ROUTER_MUTUAL_TLS_HEADER_FILTER=false).
 	KeepClientHeaders bool
 }

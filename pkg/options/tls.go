@@ -66,7 +66,7 @@ func tlsRows() []Row {
 		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.ClientCAFile }),
 		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.ClientCRLFile }),
 		haproxyText("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "a regular expression", "What the subject of a client's certificate, such as /C=DE/CN=me, must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }).strict(),
-		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove X-SSL-* headers that clients send.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
+		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove what clients send under the twelve names by which pods learn of a client's certificate, such as X-SSL-Client-CN.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
 	}
 }
 

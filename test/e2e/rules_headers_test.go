@@ -183,6 +183,64 @@ func testSmuggling(t *testing.T, p *plane) {
 	}
 }
 
+// certificateHeaders are the names under which pods learn of a client's
+// certificate.
+var certificateHeaders = []string{
+	"X-SSL", "X-SSL-Client-CN", "X-SSL-Client-DER", "X-SSL-Client-DN", "X-SSL-Client-NotAfter", "X-SSL-Client-NotBefore", "X-SSL-Client-SHA1",
+	"X-SSL-Client-Serial", "X-SSL-Client-Subject", "X-SSL-Client-Verify", "X-SSL-Client-Version", "X-SSL-Issuer",
+}
+
+// otherHeaders look like them, and are what proxies before this one say.
+var otherHeaders = []string{
+	"X-SSL-Cipher", "X-SSL-Protocol", "X-SSL-Client-Cert", "X-SSL-Client-Certificate", "X-SSL-Client-Fingerprint", "X-SSL-Client-Issuer", "X-SSL-Client",
+	"X-SSL-Client-CN2", "X-SSL-Client-CN-Extra", "X-SSL-CN", "X-SSL-Issuer-DN", "X-SSL-Session-Id", "X-SSLCN", "XSSL", "My-X-SSL",
+}
+
+// spellings are a name in other cases, and with other signs in place of its
+// hyphens: all of them, or the first alone.
+func spellings(name string) []string {
+	list := []string{name, strings.ToLower(name), strings.ToUpper(name)}
+	for _, sign := range []string{"_", ".", "!", "~", "|"} {
+		list = append(list, strings.ReplaceAll(name, "-", sign), strings.Replace(name, "-", sign, 1), strings.ToLower(strings.ReplaceAll(name, "-", sign)))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func certificateHeaderObjects(p *plane) {
+	for name, at := range terminations() {
+		p.route("said-"+name, p.terminated(at))
+	}
+}
+
+func testCertificateHeaders(t *testing.T, p *plane) {
+	for name := range terminations() {
+		url := scheme(name) + "said-" + name + ".test/"
+		ask := func(names []string, value string) string {
+			var headers []string
+			for _, n := range names {
+				headers = append(headers, n, value)
+			}
+			a, err := p.once(somebody, url, headers...)
+			if err != nil || a.StatusCode != http.StatusOK {
+				t.Errorf("%s: %v, %v", url, a.Response, err)
+			}
+			return a.body
+		}
+		for _, header := range certificateHeaders {
+			// Nobody looks into a passthrough route's requests.
+			if got := ask(spellings(header), "forged"); strings.Contains(got, "forged") != (name == "passthrough") {
+				t.Errorf("%s, spellings of %s: the pod gets %s", name, header, got)
+			}
+		}
+		for _, header := range otherHeaders {
+			if got := strings.Count(ask(spellings(header), "said"), `"said"`); got < len(spellings(header)) {
+				t.Errorf("%s: of %d spellings of %s the pod gets %d", name, len(spellings(header)), header, got)
+			}
+		}
+	}
+}
+
 func actionObjects(p *plane) {
 	set := func(name, value string) routev1.RouteHTTPHeader {
 		return routev1.RouteHTTPHeader{Name: name, Action: routev1.RouteHTTPHeaderActionUnion{Type: routev1.Set, Set: &routev1.RouteSetHTTPHeader{Value: value}}}

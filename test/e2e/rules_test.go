@@ -47,6 +47,7 @@ func rules() []rule {
 		{"wildcards", wildcardObjects, testWildcards},
 		{"forwarded headers", forwardedObjects, testForwarded},
 		{"smuggled headers", smugglingObjects, testSmuggling},
+		{"headers about clients' certificates", certificateHeaderObjects, testCertificateHeaders},
 		{"header actions", actionObjects, testActions},
 		{"header actions on framing", framingObjects, testFraming},
 		{"Strict-Transport-Security", hstsObjects, testHSTS},
