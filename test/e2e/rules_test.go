@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ func rules() []rule {
 		{"forwarded headers", forwardedObjects, testForwarded},
 		{"smuggled headers", smugglingObjects, testSmuggling},
 		{"headers about clients' certificates", certificateHeaderObjects, testCertificateHeaders},
+		{"upgrades", upgradeObjects, testUpgrades},
 		{"header actions", actionObjects, testActions},
 		{"header actions on framing", framingObjects, testFraming},
 		{"Strict-Transport-Security", hstsObjects, testHSTS},
@@ -96,6 +98,8 @@ type plane struct {
 	objects directory
 	// mortal are pods for tests to end.
 	mortal []*pods.Server
+	// tunnels counts requests that went around the router's rules.
+	tunnels *atomic.Int64
 	// mannerly are pods that do not always answer, by their service.
 	mannerly map[string][]*manneredPod
 }
