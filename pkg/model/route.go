@@ -79,6 +79,12 @@ type Certificate struct {
 	Key Secret
 }
 
+// MaxServedRSABits is the largest RSA key that routes may serve. Each handshake
+// costs a signature in HAProxy's event loop, where everybody waits for it: one
+// of 8192 bits takes eight times as long as one of 4096 bits, one of 16384
+// forty times. No authority asks for more than 4096.
+const MaxServedRSABits = 4096
+
 // Balance is a load-balancing algorithm.
 type Balance string
 

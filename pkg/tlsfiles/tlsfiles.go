@@ -7,6 +7,7 @@ package tlsfiles
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -80,6 +81,7 @@ func Load(ctx context.Context, o Options) (*Files, error) {
 	if f.current.DefaultCertificate, f.generated, err = defaultcert.Load(o.Certificate); err != nil {
 		return nil, err
 	}
+	f.tellLargeKey(f.current.DefaultCertificate)
 	if f.current.DestinationCA, err = f.readDestinationCA(); err != nil {
 		return nil, err
 	}
@@ -137,6 +139,9 @@ func (f *Files) read(ctx context.Context) model.TLSFiles {
 	if !f.generated {
 		cert, _, err := defaultcert.Load(f.opts.Certificate)
 		if f.usable("default certificate", err) {
+			if cert != now.DefaultCertificate {
+				f.tellLargeKey(cert)
+			}
 			now.DefaultCertificate = cert
 		}
 	}
@@ -175,6 +180,22 @@ func (f *Files) usable(what string, err error) bool {
 	}
 	f.troubles[what] = text
 	return err == nil
+}
+
+// tellLargeKey tells of a default certificate that no route could have. It is
+// served all the same: the administrator's own choice harms nobody else.
+func (f *Files) tellLargeKey(c model.Certificate) {
+	block, _ := pem.Decode([]byte(c.Chain))
+	if block == nil {
+		return
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return
+	}
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > model.MaxServedRSABits {
+		f.opts.Logger.Warn("the default certificate has a large RSA key: each handshake holds all others up", "bits", key.N.BitLen(), "advised", model.MaxServedRSABits)
+	}
 }
 
 // tellUncovered tells of authorities without a list: where there are lists at

@@ -55,7 +55,7 @@ func der(t *testing.T, text string) string {
 
 func load(t *testing.T, o Options) (*Files, error) {
 	t.Helper()
-	o.Certificate = defaultcert.Options{SelfSigned: filepath.Join(t.TempDir(), "made.pem"), Now: time.Now()}
+	o.Certificate = defaultcert.Options{Path: o.Certificate.Path, SelfSigned: filepath.Join(t.TempDir(), "made.pem"), Now: time.Now()}
 	o.VerifyClients, o.Now = true, time.Now
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -198,5 +198,32 @@ func TestWhatIsReadIsCleanPEM(t *testing.T) {
 	}
 	if again := parseCertificates(ca.PEM); len(again) != 1 || again[0].Subject.CommonName != "clients of "+t.Name() {
 		t.Error("it is not the same when it is parsed again")
+	}
+}
+
+// The administrator's own certificate may have a key that no route may have;
+// what it costs is told once for each certificate.
+func TestDefaultCertificateWithALargeKey(t *testing.T) {
+	ca := authority(t)
+	for bits, warnings := range map[int]int{4096: 0, 4224: 1} {
+		pair, err := ca.IssueRSA(bits, "*.example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		f, err := load(t, Options{
+			Certificate:  defaultcert.Options{Path: file(t, "default.pem", pair.Cert+pair.Key)},
+			ClientCAFile: file(t, "ca.pem", ca.PEM), Logger: slog.New(slog.NewTextHandler(&said, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.read(t.Context())
+		if n := strings.Count(said.String(), "large RSA key"); n != warnings || n > 0 && !strings.Contains(said.String(), "bits=4224") {
+			t.Errorf("an RSA key of %d bits: it says %q", bits, said.String())
+		}
+		if f.Current().DefaultCertificate.Chain == "" {
+			t.Errorf("an RSA key of %d bits is not served", bits)
+		}
 	}
 }

@@ -3,9 +3,12 @@
 package certs
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -81,6 +84,28 @@ func (a *Authority) IssueFor(addresses []net.IP, names ...string) (Pair, error) 
 	if err != nil {
 		return Pair{}, err
 	}
+	return a.issue(key, addresses, names)
+}
+
+// IssueRSA makes a certificate with an RSA key of so many bits for names.
+func (a *Authority) IssueRSA(bits int, names ...string) (Pair, error) {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return Pair{}, err
+	}
+	return a.issue(key, nil, names)
+}
+
+// IssueEd25519 makes a certificate with an Ed25519 key for names.
+func (a *Authority) IssueEd25519(names ...string) (Pair, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return Pair{}, err
+	}
+	return a.issue(key, nil, names)
+}
+
+func (a *Authority) issue(key crypto.Signer, addresses []net.IP, names []string) (Pair, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
 	if err != nil {
 		return Pair{}, err

@@ -72,6 +72,9 @@ func pair(tls *routev1.TLSConfig, validate, algorithms bool) (*model.Certificate
 	if len(certs) == 0 {
 		return nil, nil, failures
 	}
+	if key, ok := certs[0].PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > model.MaxServedRSABits {
+		fail(certificateField, someCertificate, "it has an RSA key of %d bits, whose handshakes would hold up everybody's; at most %d are served", key.N.BitLen(), model.MaxServedRSABits)
+	}
 	if algorithms {
 		failures = append(failures, weakSignatures(certificateField, someCertificate, certs)...)
 	}

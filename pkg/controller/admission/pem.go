@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"router/pkg/model"
 )
 
 // contents are the blocks of a PEM text, by what they hold.
@@ -33,10 +35,12 @@ func (c contents) othersAndCertificates() []string {
 // some of the work grows with the square of these sizes and more. The bounds
 // are beyond what OpenSSL serves.
 const (
-	// maxRSABits is OpenSSL's own bound of keys that it verifies with.
+	// maxRSABits is OpenSSL's own bound of keys that it verifies with. It is
+	// for authorities; what is served is bounded by model.MaxServedRSABits.
 	maxRSABits = 16384
-	// maxKeyBytes is more than the DER of such a private key has.
-	maxKeyBytes = 16 << 10
+	// maxKeyBytes is more than the DER of a private key has that may be served
+	// (2.4 KiB), and few enough to be parsed soon.
+	maxKeyBytes = 4 << 10
 	// maxKeys is how many private keys a field may have, of which the first
 	// counts.
 	maxKeys = 4
@@ -66,7 +70,7 @@ func decode(text string) (contents, error) {
 				return c, errEncrypted
 			}
 			if len(block.Bytes) > maxKeyBytes {
-				return c, fmt.Errorf("the private key is too large: at most %d bits of RSA are possible", maxRSABits)
+				return c, fmt.Errorf("the private key is too large: at most %d bits of RSA are possible", model.MaxServedRSABits)
 			}
 			if len(c.keys) == maxKeys {
 				return c, fmt.Errorf("there are more than %d private keys", maxKeys)

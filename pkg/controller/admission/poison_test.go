@@ -18,6 +18,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 
 	"router/pkg/controller/admission"
+	"router/pkg/controller/admission/admissiontest"
 )
 
 // oneLook is how long the look at one route may take, with room for a busy
@@ -101,7 +102,7 @@ func TestCostlyCertificatesAreRefusedSoon(t *testing.T) {
 		{"a wide public key of a CA", routev1.TLSConfig{Certificate: cert, Key: key, CACertificate: wide}, "RSA key of 400001 bits"},
 		{"a wide public key of a destination CA", routev1.TLSConfig{Termination: routev1.TLSTerminationReencrypt, DestinationCACertificate: wide}, "RSA key of 400001 bits"},
 		{"a wide private key", routev1.TLSConfig{Certificate: cert, Key: hugeRSA(t, 1_000_000)}, "private key is too large"},
-		{"the widest private key", routev1.TLSConfig{Certificate: cert, Key: hugeRSA(t, 16384)}, "private key"},
+		{"a private key wider than any that is served", routev1.TLSConfig{Certificate: cert, Key: hugeRSA(t, 16384)}, "private key is too large"},
 		{"many private keys", routev1.TLSConfig{Certificate: cert, Key: strings.Repeat(key, 5000)}, "more than 4 private keys"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,5 +126,42 @@ func TestCostlyCertificatesAreRefusedSoon(t *testing.T) {
 				t.Errorf("verdict is %+v", v)
 			}
 		})
+	}
+}
+
+// A key that costs everybody's handshakes is not served, wherever it comes
+// from; that of an authority costs a verification.
+func TestWidthOfServedKeys(t *testing.T) {
+	authority := newKey(t)
+	for _, c := range []struct {
+		name string
+		bits uint
+		want string
+	}{
+		{"as wide as may be", 4096, ""},
+		{"a bit wider", 4097, "RSA key of 4097 bits, whose handshakes would hold up everybody's; at most 4096 are served"},
+		{"as wide as an authority's may be", 16384, "RSA key of 16384 bits, whose handshakes would hold up everybody's; at most 4096 are served"},
+	} {
+		modulus := new(big.Int).Lsh(big.NewInt(1), c.bits-1)
+		wide := signed(t, "N", &rsa.PublicKey{N: modulus.Add(modulus, big.NewInt(1)), E: 65537}, authority)
+		key := hugeRSA(t, c.bits)
+		served := &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, Certificate: wide, Key: key}
+		_, failures := admission.Certificate(served)
+		if text := failures.ToAggregate(); c.want != "" && (text == nil || !strings.Contains(text.Error(), c.want)) {
+			t.Errorf("%s: served: %v", c.name, text)
+		} else if c.want == "" && text != nil && strings.Contains(text.Error(), "bits") {
+			t.Errorf("%s: served: %v", c.name, text)
+		}
+		for _, validate := range []bool{false, true} {
+			r := withTLS(*served)
+			v := decide(r, admission.Options{Validate: validate, Now: admissiontest.Now})
+			if c.want != "" && (v.Admitted || v.Reason != admission.ExtendedValidationFailed || !strings.Contains(v.Message, c.want)) {
+				t.Errorf("%s: verdict is %+v", c.name, v)
+			}
+		}
+		v := decide(withTLS(routev1.TLSConfig{Termination: routev1.TLSTerminationReencrypt, DestinationCACertificate: wide}), options())
+		if !v.Admitted {
+			t.Errorf("%s: an authority: verdict is %+v", c.name, v)
+		}
 	}
 }

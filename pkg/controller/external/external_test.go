@@ -63,8 +63,12 @@ func issue(t *testing.T) (certs.Pair, *certs.Authority) {
 }
 
 func TestASecretThatCannotBeUsed(t *testing.T) {
-	good, _ := issue(t)
+	good, ca := issue(t)
 	other, foreign := issue(t)
+	wide, err := ca.IssueRSA(4224, "a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
 	const failed = admission.ExternalCertificateValidationFailed
 	tests := []struct {
 		name    string
@@ -90,6 +94,7 @@ func TestASecretThatCannotBeUsed(t *testing.T) {
 		},
 		{name: "without a certificate", change: secret(certs.Pair{Key: good.Key}), reason: admission.ExternalCertificateGetFailed, message: "the secret has no tls.crt", afterGood: admission.ExternalCertificateGetFailed},
 		{name: "with another key", change: secret(certs.Pair{Cert: good.Cert, Key: other.Key}), afterGood: admission.ExtendedValidationFailed},
+		{name: "with a key that costs too much", change: secret(wide), afterGood: admission.ExtendedValidationFailed},
 		{name: "that does not belong to the route's CA", change: secret(good), edit: func(r *routev1.Route) { r.Spec.TLS.CACertificate = foreign.PEM }, afterGood: admission.ExtendedValidationFailed},
 	}
 	for _, tt := range tests {

@@ -33,6 +33,20 @@ func tlsSecret(t *testing.T, name string, edit func(*corev1.Secret)) *corev1.Sec
 	return s
 }
 
+// wideCertificate has an RSA key that may not be served.
+func wideCertificate(t *testing.T) certs.Pair {
+	t.Helper()
+	ca, err := certs.NewAuthority("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.IssueRSA(4224, "a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
 func putSecret(store *source.Store, s *corev1.Secret, absence source.Absence) {
 	c := source.Change{Key: source.Key{Kind: source.KindSecret, Namespace: "n", Name: "s"}, Absence: absence}
 	if s != nil {
@@ -58,6 +72,10 @@ func TestTheLastGoodCertificateIsKept(t *testing.T) {
 		{"with another key", tlsSecret(t, "a.test", func(s *corev1.Secret) {
 			s.Data[corev1.TLSPrivateKeyKey] = tlsSecret(t, "b.test", nil).Data[corev1.TLSPrivateKeyKey]
 		}), "", admission.ExternalCertificateValidationFailed, "does not match"},
+		{"with a key that costs too much", tlsSecret(t, "a.test", func(s *corev1.Secret) {
+			wide := wideCertificate(t)
+			s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey] = []byte(wide.Cert), []byte(wide.Key)
+		}), "", admission.ExternalCertificateValidationFailed, "RSA key of 4224 bits"},
 		{"with no PEM", tlsSecret(t, "a.test", func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = []byte("x") }), "", admission.ExternalCertificateValidationFailed, "cannot be served"},
 	}
 	for _, tt := range tests {
