@@ -97,7 +97,14 @@ func TestProbes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.options.User, test.options.Password = user, model.NewSecret(password)
-			w := request(t, newServer(t, test.options), http.MethodGet, test.path, "no password")
+			now := time.Now()
+			test.options.Now = func() time.Time { return now }
+			h := newServer(t, test.options)
+			w := request(t, h, http.MethodGet, test.path, "no password")
+			for range 2 { // Liveness does not fail at the first look.
+				now = now.Add(time.Second)
+				w = request(t, h, http.MethodGet, test.path, "no password")
+			}
 			if w.Code != test.code || w.Body.String() != test.body {
 				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, test.code, test.body)
 			}
@@ -105,9 +112,56 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-func TestLivenessLooksAtHAProxyOnceItRan(t *testing.T) {
-	ready, runs := errors.New("not yet"), false
+// A moment of load is no reason for a restart, which would end everybody's
+// connections.
+func TestLivenessFailsAfterSeveralLooks(t *testing.T) {
+	slow, now := false, time.Now()
 	h := newServer(t, stats.Options{
+		Now: func() time.Time { return now },
+		Runtime: func(ctx context.Context, _ string) (string, error) {
+			if slow {
+				<-ctx.Done() // HAProxy's loop does not turn.
+				return "", ctx.Err()
+			}
+			return "2.6", nil
+		},
+	})
+	const later = 10 * time.Second
+	for i, step := range []struct {
+		after time.Duration
+		slow  bool
+		code  int
+		body  string
+	}{
+		{later, false, 200, "[+]admin-socket ok\n"},
+		{later, true, 200, "[+]admin-socket ok so far: context deadline exceeded (look 1 that failed; 3 in a row are a failure)\n"},
+		{0, true, 200, "look 1 that failed"},
+		{0, true, 200, "look 1 that failed"},
+		{later, true, 200, "look 2 that failed"},
+		{later, false, 200, "[+]admin-socket ok\n"},
+		{later, true, 200, "look 1 that failed"},
+		{later, true, 200, "look 2 that failed"},
+		{later, true, 500, "[-]admin-socket failed: context deadline exceeded\n"},
+		{later, true, 500, "[-]admin-socket failed: context deadline exceeded\n"},
+		{0, false, 200, "[+]admin-socket ok\n"},
+		{0, true, 200, "look 1 that failed"},
+	} {
+		now, slow = now.Add(step.after), step.slow
+		began := time.Now()
+		w := request(t, h, http.MethodGet, "/healthz?verbose")
+		if w.Code != step.code || !strings.Contains(w.Body.String(), step.body) {
+			t.Errorf("look %d: got %d %q, want %d %q", i, w.Code, w.Body, step.code, step.body)
+		}
+		if step.slow && time.Since(began) < 100*time.Millisecond {
+			t.Errorf("look %d gave HAProxy no time", i)
+		}
+	}
+}
+
+func TestLivenessLooksAtHAProxyOnceItRan(t *testing.T) {
+	ready, runs, now := errors.New("not yet"), false, time.Now()
+	h := newServer(t, stats.Options{
+		Now:   func() time.Time { return now },
 		Ready: func(context.Context) error { return ready },
 		Runtime: func(context.Context, string) (string, error) {
 			if !runs {
@@ -122,7 +176,12 @@ func TestLivenessLooksAtHAProxyOnceItRan(t *testing.T) {
 		want  int
 	}{{errors.New("not yet"), false, 200}, {nil, true, 200}, {errors.New("stopping"), true, 200}, {errors.New("stopping"), false, 500}} {
 		ready, runs = step.ready, step.runs
-		if w := request(t, h, http.MethodGet, "/healthz"); w.Code != step.want {
+		w := request(t, h, http.MethodGet, "/healthz")
+		for range 2 {
+			now = now.Add(time.Second)
+			w = request(t, h, http.MethodGet, "/healthz")
+		}
+		if w.Code != step.want {
 			t.Errorf("%+v: got %d %s", step, w.Code, w.Body)
 		}
 	}

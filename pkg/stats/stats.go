@@ -69,6 +69,8 @@ type Options struct {
 	// TLS serves TLS on the same port, beside plain HTTP. Nil means that only
 	// plain HTTP is served. NewCertificate helps to fill it.
 	TLS *tls.Config
+	// Now tells the time; nil means time.Now.
+	Now func() time.Time
 }
 
 // Bounds of a request.
@@ -104,12 +106,15 @@ func New(o Options) *Server {
 	if o.Ready == nil {
 		o.Ready = always
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	s := &Server{opts: o, stopping: make(chan struct{})}
 	errorLog := slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)
 
 	mux := http.NewServeMux()
-	s.handleProbe(mux, "/healthz", "healthz", s.liveness())
-	s.handleProbe(mux, "/healthz/ready", "ready", s.readiness())
+	s.handleProbe(mux, "/healthz", "healthz", livenessTimeout, s.liveness())
+	s.handleProbe(mux, "/healthz/ready", "ready", probeTimeout, s.readiness())
 	protect := func(path, subresource string, h http.Handler) { mux.Handle("GET "+path, s.protected(subresource, h)) }
 	gatherers := s.gatherers()
 	if o.NoMetrics {
@@ -152,10 +157,10 @@ func suitsHTTP2(suites []uint16) bool {
 }
 
 // handleProbe serves checks together at path and each below it.
-func (s *Server) handleProbe(mux *http.ServeMux, path, name string, checks []check) {
-	mux.Handle("GET "+path, probe(name, checks))
+func (s *Server) handleProbe(mux *http.ServeMux, path, name string, timeout time.Duration, checks []check) {
+	mux.Handle("GET "+path, probe(name, timeout, checks))
 	for _, c := range checks {
-		mux.Handle("GET "+path+"/"+c.name, probe(c.name, []check{c}))
+		mux.Handle("GET "+path+"/"+c.name, probe(c.name, timeout, []check{c}))
 	}
 }
 
