@@ -90,6 +90,10 @@ type DataPlane struct {
 	caUsers map[string]int
 	// failing are endpoints whose health checks fail.
 	failing map[netip.AddrPort]bool
+	// own are the names that routes have certificates for, defaultNames those
+	// in the default certificate's line of names, "" without one.
+	own          *ownCertificates
+	defaultNames string
 	// guarded is whether there are routes for any host, see Templates.Host.
 	guarded bool
 	frames  map[bool]string
@@ -136,6 +140,7 @@ func New(ctx context.Context, o Options) (*DataPlane, error) {
 		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},
 		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
 		held: map[model.RouteKey]template.HostKey{}, cas: map[model.RouteKey]string{}, caUsers: map[string]int{}, failing: map[netip.AddrPort]bool{},
+		own:    newOwnCertificates(),
 		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{}, unrepaired: newUnrepaired(),
 		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
 	}

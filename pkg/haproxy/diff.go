@@ -53,6 +53,8 @@ type Command struct {
 	Text string
 	// swap is set instead of Text where a list is replaced in one step.
 	swap *swap
+	// line is set instead of Text where a line of the crt-list is replaced.
+	line *lineSwap
 	// benign is an answer that is no error: the state wanted is there already.
 	benign string
 	// vital commands keep those behind them back when they are refused.

@@ -89,56 +89,6 @@ func (d *differ) certificate(path string) {
 	}
 }
 
-// hosts compares the lines of the crt-list. HAProxy tells lines apart by
-// their certificate, and each certificate belongs to one host at a time; when
-// one moves to another host, its old line goes first.
-func (d *differ) hosts(filters map[string]bool) {
-	have, want := map[string]string{}, map[string]string{}
-	for _, filter := range slices.Sorted(maps.Keys(filters)) {
-		if path, ok := d.applied.Hosts[filter]; ok {
-			have[path] = filter
-		}
-		if path, ok := d.desired.Hosts[filter]; ok {
-			want[path] = filter
-		}
-	}
-	list := d.files.CrtList.String()
-	for _, path := range slices.Sorted(maps.Keys(want)) {
-		filter, old := want[path], have[path]
-		d.object = path
-		if filter == old {
-			continue
-		}
-		if cert := d.desired.Certificates[path]; cert == nil || len(cert.PEM.Reveal()) > maxPayload {
-			d.reload(ReasonPayloadTooLarge, path)
-			continue
-		}
-		if old != "" {
-			d.send(delHost(list, old, path))
-		}
-		d.send(Command{
-			Kind: "add ssl crt-list", Text: payload("add ssl crt-list "+list, path+" "+filter),
-			effect: func(s *State) { s.Hosts[filter] = path },
-		})
-	}
-	for _, path := range slices.Sorted(maps.Keys(have)) {
-		if want[path] == "" {
-			d.removals = append([]Command{delHost(list, have[path], path)}, d.removals...)
-		}
-	}
-}
-
-func delHost(list, filter, path string) Command {
-	return Command{
-		Kind: "del ssl crt-list", Text: "del ssl crt-list " + list + " " + path, benign: "not found",
-		effect: func(s *State) {
-			if s.Hosts[filter] == path {
-				delete(s.Hosts, filter)
-			}
-		},
-	}
-}
-
 // swapEntries is how many changes make it cheaper to replace a whole table:
 // before 3.0 each "set map" and "del map" walks the table.
 const swapEntries = 500

@@ -213,14 +213,14 @@ func (d *DataPlane) persistTables(in *scope) error {
 		}
 	}
 	for host := range in.hosts {
-		if path, ok := d.desired.Hosts[host]; ok {
-			s.Hosts[host] = path
+		if line, ok := d.desired.Hosts[host]; ok {
+			s.Hosts[host] = line
 		} else {
 			delete(s.Hosts, host)
 		}
 	}
 	if list := d.files.CrtList.String(); len(in.hosts) > 0 || d.disk.written[list] == [sha256.Size]byte{} {
-		err = errors.Join(err, d.disk.write(list, hostsText(s.Hosts), publicFile))
+		err = errors.Join(err, d.disk.write(list, hostsText(d.files.DefaultCertificate.String(), s.Hosts), publicFile))
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func TestDriftIsRepaired(t *testing.T) {
 		server := backend + "/" + servers[0].Name
 		table := d.files.Maps.HTTPS.String()
 		key := slices.Sorted(maps.Keys(d.applied.Tables[table]))[0]
-		cert := d.applied.Hosts["h0.test"]
+		cert := d.applied.Hosts["h0.test"].Path
 		ca := d.cas[secure.Key]
 		list := slices.Sorted(maps.Keys(d.applied.Lists))[0]
 		other := w.certs[1].Chain + w.certs[1].Key.Reveal()

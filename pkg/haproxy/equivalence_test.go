@@ -108,6 +108,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 			t.Fatal(err)
 		}
 		pair, err := ca.Issue(fmt.Sprintf("h%d.test", i))
+		if i == 0 {
+			pair, err = ca.IssueRSA(2048, "h0.test")
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +179,9 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 			Balance: []model.Balance{model.BalanceRoundRobin, model.BalanceLeastConn}[n(8)/7], Forwarded: model.ForwardedAppend, CheckInterval: time.Hour,
 			Cookie: &model.Cookie{Name: fmt.Sprint("c", i), Key: model.NewSecret(fmt.Sprint("k", n(2)))},
 		},
+	}
+	if r.Wildcard && n(2) == 0 {
+		r.Host = "test" // Above the others.
 	}
 	switch {
 	case r.Termination == model.TerminationPassthrough:
@@ -266,8 +272,9 @@ func observed(t *testing.T, d *DataPlane) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for host, path := range hosts {
-		seen["host "+host] = relative(path)
+	for host, line := range hosts {
+		path := line.Path
+		seen["host "+host] = relative(path) + line.Except
 		for line := range strings.Lines(do("show ssl cert " + path)) {
 			if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
 				seen["certificate "+relative(path)] = print

@@ -24,9 +24,12 @@ func (d *DataPlane) execute(ctx context.Context, commands []Command) error {
 	defer s.close()
 	var failed []error
 	for _, c := range commands {
-		if c.swap != nil {
+		switch {
+		case c.swap != nil:
 			err = c.swap.run(ctx, s)
-		} else {
+		case c.line != nil:
+			err = c.line.run(ctx, s)
+		default:
 			_, err = s.do(ctx, c.Text)
 		}
 		var refused *CommandError

@@ -395,20 +395,3 @@ func showTable(ctx context.Context, s *session, table string) (map[string]string
 	}
 	return entries, nil
 }
-
-// showHosts reads the crt-list: by host filter, the certificate's file.
-func showHosts(ctx context.Context, s *session, list string) (map[string]string, error) {
-	answer, err := s.do(ctx, "show ssl crt-list "+list)
-	if err != nil {
-		return nil, err
-	}
-	hosts := map[string]string{}
-	for line := range strings.Lines(answer) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		hosts[fields[len(fields)-1]] = fields[0]
-	}
-	return hosts, nil
-}

@@ -23,8 +23,9 @@ type State struct {
 	Tables map[string]map[string]string
 	// Certificates by file.
 	Certificates map[string]*template.Certificate
-	// Hosts are the lines of the crt-list: by host filter, the certificate's file.
-	Hosts map[string]string
+	// Hosts are the lines of the crt-list by the names that they are for, with
+	// blanks between them, but for the default certificate's first line.
+	Hosts map[string]CrtLine
 	// CAs are the destination CA files by path, Lists the allowlists.
 	CAs map[string]string
 	// CRLs are lists of revoked certificates by path.
@@ -41,7 +42,7 @@ type State struct {
 func newState(tables []template.Path) *State {
 	s := &State{
 		Backends: map[string]*Backend{}, Tables: map[string]map[string]string{},
-		Certificates: map[string]*template.Certificate{}, Hosts: map[string]string{},
+		Certificates: map[string]*template.Certificate{}, Hosts: map[string]CrtLine{},
 		CAs: map[string]string{}, CRLs: map[string]string{}, Lists: map[string][]string{},
 	}
 	for _, t := range tables {
@@ -235,13 +236,4 @@ type configSection struct {
 func tableText(entries map[string]string) string {
 	asTheyAre := func(value string) string { return value }
 	return strings.Join(append(entriesOf(entries, asTheyAre), ""), "\n")
-}
-
-// hostsText is the content of the crt-list.
-func hostsText(hosts map[string]string) string {
-	var b strings.Builder
-	for _, host := range slices.Sorted(maps.Keys(hosts)) {
-		b.WriteString(hosts[host] + " " + host + "\n")
-	}
-	return b.String()
 }

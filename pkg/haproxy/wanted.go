@@ -26,8 +26,7 @@ func (d *DataPlane) wantFiles() error {
 	// Asked of the text: templates of the administrator's may know nothing of it.
 	d.features.NamedSlots = strings.Contains(d.frames[false], d.files.Maps.Slots.String())
 	d.wantFrame()
-	cert := template.NewCertificate(d.files.DefaultCertificate.String(), g.TLS.DefaultCertificate)
-	d.desired.Certificates[cert.Path], d.pending.certs[cert.Path] = &cert, true
+	d.wantDefaultCertificate()
 	for _, f := range []struct {
 		path    template.Path
 		content string
@@ -172,7 +171,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 
 // rehost works the lookup entries of the dirty hosts out anew.
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
-	certs := map[string]bool{}
+	certs, names := map[string]bool{}, map[string]bool{}
 	var changed []template.HostText
 	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
 		d.guarded = anyHost
@@ -204,14 +203,14 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 		d.touch(now.Entries)
 		// A certificate may have moved to another dirty host meanwhile.
 		if c := old.Crt; c != nil {
-			if d.desired.Hosts[c.Filter] == c.Path {
+			if d.desired.Hosts[c.Filter].Path == c.Path {
 				delete(d.desired.Hosts, c.Filter)
 			}
-			d.pending.hosts[c.Filter], certs[c.Path] = true, true
+			d.pending.hosts[c.Filter], names[c.Filter], certs[c.Path] = true, true, true
 		}
 		if c := now.Crt; c != nil {
-			d.desired.Hosts[c.Filter] = c.Path
-			d.pending.hosts[c.Filter], certs[c.Path] = true, true
+			d.desired.Hosts[c.Filter] = CrtLine{Path: c.Path}
+			d.pending.hosts[c.Filter], names[c.Filter], certs[c.Path] = true, true, true
 		}
 		d.passthrough += count(now.Passthrough) - count(old.Passthrough)
 	}
@@ -225,6 +224,7 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 			d.desired.Certificates[text.Crt.Path] = &cert
 		}
 	}
+	d.wantOwn(names)
 	d.wantFrame()
 }
 

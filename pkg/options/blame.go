@@ -32,6 +32,7 @@ func culprits() []struct{ line, message, flag string } {
 		{"^errorfile 404 ", "", "errorfile-404"},
 		{"^bind .* ca-file ", "ca-file", "mutual-tls-auth-ca"},
 		{"^bind .* crl-file ", "crl-file", "mutual-tls-auth-crl"},
+		{"^bind ", "/certs/default.pem'", "default-certificate-path"},
 		{"^bind ", "", "bind-address"},
 		{"^tune.bufsize ", "", "buf-size"},
 		{"^tune.maxrewrite ", "", "max-rewrite-size"},

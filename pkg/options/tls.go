@@ -61,7 +61,7 @@ func tlsRows() []Row {
 		}).strict(),
 		custom("ciphersuites", "ROUTER_CIPHERSUITES", "", "names of cipher suites of TLS 1.3, separated by colons", "Cipher suites of TLS 1.3.", func(o *Options, v string) error { return nameList(v, &o.Global.TLS.CipherSuites) }).strict(),
 		custom("curves", "ROUTER_CURVES", "", "names of groups such as X25519, P-256 or secp384r1, separated by colons", "Key-exchange groups.", func(o *Options, v string) error { return nameList(v, &o.Global.TLS.Curves) }).strict(),
-		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that name no host with a certificate.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
+		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that ask for a host without a certificate. Those that ask for none get the default one.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
 		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required").strict(),
 		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.ClientCAFile }),
 		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.ClientCRLFile }),

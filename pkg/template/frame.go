@@ -18,10 +18,13 @@ type Frame struct {
 	Maps  Maps
 	TLS   FrameTLS
 
-	// Passthrough is whether there are passthrough routes. Only then TLS
-	// connections go through an SNI front and a hop to the TLS frontend;
-	// without them the TLS frontend listens itself.
+	// Passthrough is whether there are passthrough routes.
 	Passthrough bool
+	// LooksAtSNI is whether TLS connections go through a front that reads the
+	// server name, and a hop to the TLS frontend: for passthrough routes, and
+	// where clients that name an unknown host are refused, but not those that
+	// name none. Otherwise the TLS frontend listens itself.
+	LooksAtSNI  bool
 	StatsSocket bool
 
 	HTTPBinds, HTTPSBinds []Arg
@@ -158,7 +161,7 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 	b := builder{}
 	f := Frame{
 		Files: files, Maps: files.Maps,
-		Passthrough: n.Passthrough, StatsSocket: true,
+		Passthrough: n.Passthrough, LooksAtSNI: n.Passthrough || g.TLS.StrictSNI, StatsSocket: true,
 		HTTPBinds:   b.binds(g.Listen, g.Listen.HTTPPort),
 		HTTPSBinds:  b.binds(g.Listen, g.Listen.HTTPSPort),
 		AcceptProxy: g.Listen.AcceptProxy, InspectDelay: NewDuration(g.Listen.InspectDelay),

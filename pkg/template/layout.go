@@ -15,10 +15,11 @@ type Layout struct {
 	Config Path
 	// RuntimeSocket is the running worker's command socket, MasterSocket that
 	// of the master process, StatsSocket serves HAProxy's statistics page,
-	// SNISocket is the way from public_ssl to fe_sni, PeersSocket that from a
-	// worker to the one that replaces it.
-	RuntimeSocket, MasterSocket, StatsSocket, SNISocket, PeersSocket Path
-	DefaultCertificate, CrtList                                      Path
+	// SNISocket and, for clients that name no host, NoSNISocket are the ways
+	// from public_ssl to fe_sni, PeersSocket that from a worker to the one that
+	// replaces it.
+	RuntimeSocket, MasterSocket, StatsSocket, SNISocket, NoSNISocket, PeersSocket Path
+	DefaultCertificate, CrtList                                                   Path
 	// ClientCA and ClientCRL are what clients' certificates are checked
 	// against, DestinationCA servers' where a route has no CA of its own.
 	ClientCA, ClientCRL, DestinationCA Path
@@ -61,6 +62,7 @@ func NewLayout(dir string) (Layout, error) {
 		MasterSocket:       at("run", "master.sock"),
 		StatsSocket:        at("run", "stats.sock"),
 		SNISocket:          at("run", "sni.sock"),
+		NoSNISocket:        at("run", "no-sni.sock"),
 		PeersSocket:        at("run", "peers.sock"),
 		DefaultCertificate: at("router", "certs", "default.pem"),
 		ClientCA:           at("router", "client-ca.pem"),
@@ -85,7 +87,7 @@ func NewLayout(dir string) (Layout, error) {
 			Slots:         at("conf", "slots.map"),
 		},
 	}
-	for _, socket := range []Path{l.RuntimeSocket, l.MasterSocket, l.StatsSocket, l.SNISocket, l.PeersSocket} {
+	for _, socket := range []Path{l.RuntimeSocket, l.MasterSocket, l.StatsSocket, l.SNISocket, l.NoSNISocket, l.PeersSocket} {
 		if n := len(socket.text); n > maxSocketPath {
 			return Layout{}, fmt.Errorf("working directory %q is %d bytes too long for the unix sockets in it", dir, n-maxSocketPath)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"router/test/certs"
 	"router/test/routertest"
 )
 
@@ -18,6 +19,8 @@ func TestMistakes(t *testing.T) {
 		long := write(t, filepath.Join(files, "long"), "HTTP/1.0 503 No\r\n\r\n"+strings.Repeat("x", 40000))
 		header := write(t, filepath.Join(files, "header"), "HTTP/1.1 503 No\r\nContent-Length: 5000\r\n\r\nx")
 		ca := write(t, filepath.Join(files, "ca"), authority(t, "a").PEM)
+		small := must[certs.Pair](t)(authority(t, "a").IssueRSA(1024, "small.test")) // TLS libraries refuse it.
+		weak := write(t, filepath.Join(files, "weak"), small.Cert+small.Key)
 		for _, c := range []struct {
 			flag, env string
 			args      []string
@@ -34,6 +37,7 @@ func TestMistakes(t *testing.T) {
 			{"mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", []string{"--mutual-tls-auth=required"}},
 			{"mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", []string{"--mutual-tls-auth=required", "--mutual-tls-auth-ca=/nowhere"}},
 			{"default-certificate-path", "DEFAULT_CERTIFICATE_PATH", []string{"--default-certificate-path", ca}},
+			{"default-certificate-path", "DEFAULT_CERTIFICATE_PATH", []string{"--default-certificate-path", weak}},
 			{"default-certificate-dir", "DEFAULT_CERTIFICATE_DIR", []string{"--default-certificate-dir", files}},
 			{"default-certificate", "DEFAULT_CERTIFICATE", []string{"--default-certificate=x"}},
 			{"default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", []string{"--default-destination-ca-path", page}},

@@ -122,7 +122,7 @@ func TestTLS(t *testing.T) {
 			})
 			refused(t, r, "another cipher", &tls.Config{ServerName: "own.test", CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}})
 			refused(t, r, "a host without a certificate", &tls.Config{ServerName: "edge.test"})
-			refused(t, r, "no host", &tls.Config{})
+			agreed(t, r, "no host", &tls.Config{}, named("inline"))
 			if text := r.Stderr.String() + r.Stdout.String(); strings.Contains(text, "PRIVATE KEY") {
 				t.Error("a key is logged")
 			}
