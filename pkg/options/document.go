@@ -15,7 +15,8 @@ Every setting is a flag and an environment variable. This page is made from
 * A flag wins over its variable. An empty variable counts as unset.
 * A flag that cannot be used ends the start with an error. So does a variable
   with "!" behind its name. Any other variable that cannot be used leaves the
-  default, with a warning; one that must be true or false counts as false then.
+  default, with a warning; one that must be true or false counts as false then,
+  and of a list the items are used that can be.
 * true is also 1, t, T, TRUE and True; false is also 0, f, F, FALSE and False.
 * Items of a list are separated by commas; blanks around them and empty items
   are left out. A list's flag can be given more than once.

@@ -159,8 +159,12 @@ func (b *Builder) fromVariable(o *Options, r *Row) error {
 		return nil
 	}
 	err := r.set(o, text)
+	var leftOut *leftOutError
 	switch {
 	case err == nil:
+		return nil
+	case errors.As(err, &leftOut) && !r.Strict:
+		o.Warnings = append(o.Warnings, fmt.Sprintf("%s (--%s): %s; the rest is used", name, r.Flag, shown(r, text, err)))
 		return nil
 	case r.Strict:
 		return fmt.Errorf("%s (--%s): %s", name, r.Flag, shown(r, text, err))

@@ -1,6 +1,7 @@
 package options
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -141,6 +142,34 @@ func list(flag, env, help string, field func(*Options) *[]string) Row {
 		*field(o) = items
 		return nil
 	}}
+}
+
+// leftOutError is about items of a list; the others have been taken.
+type leftOutError struct{ causes []string }
+
+// Error implements error.
+func (e *leftOutError) Error() string { return strings.Join(e.causes, "; ") }
+
+// usable are the items of a list that can be used. The error is about the
+// others, and a *leftOutError where there are any that can.
+func usable[T any](items []string, parse func(string) (T, error)) ([]T, error) {
+	var list []T
+	var causes []string
+	for _, item := range items {
+		v, err := parse(item)
+		if err != nil {
+			causes = append(causes, fmt.Sprintf("has %q, which is %s", item, err))
+			continue
+		}
+		list = append(list, v)
+	}
+	switch {
+	case causes == nil:
+		return list, nil
+	case list == nil:
+		return nil, errors.New(strings.Join(causes, "; "))
+	}
+	return list, &leftOutError{causes}
 }
 
 func choice[T ~string](flag, env, def, help string, field func(*Options) *T, values ...T) Row {

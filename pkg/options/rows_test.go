@@ -172,7 +172,7 @@ func rowCases() []rowCase {
 		{"metrics-tls-cert-file", "Metrics.TLS.CertFile", "", "f", "f", all},
 		{"metrics-tls-key-file", "Metrics.TLS.KeyFile", "", "f", "f", all},
 		{"metrics-tls-min-version", "Metrics.TLS.MinVersion", "771", "VersionTLS13", "772", no("TLSv1.2", "VersionSSL30")},
-		{"metrics-tls-ciphers", "Metrics.TLS.Ciphers", "[]", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_RSA_WITH_RC4_128_SHA", "[49199 5]", no("x", ":", "ECDHE-RSA-AES128-GCM-SHA256")},
+		{"metrics-tls-ciphers", "Metrics.TLS.Ciphers", "[]", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_RSA_WITH_RC4_128_SHA", "[49199 5]", no("x", ":", "ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM", "_CHACHA20_POLY1305")},
 		{"metrics-tls-curves", "Metrics.TLS.Curves", "[]", "X25519,secp256r1:secp521r1", "[X25519 CurveP256 CurveP521]", no("x", ",")},
 		{"verbosity", "LogLevel", "info", "debug", "debug", no("x", "warning")},
 		{"message-format", "LogFormat", "text", "json", "json", no("x")},
@@ -398,5 +398,38 @@ func TestHeaderActionsLeaveFramingAlone(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Of a list, what can be used of a variable is used; the rest is told. A flag
+// is refused as a whole.
+func TestItemsOfListsThatCannotBeUsed(t *testing.T) {
+	for _, c := range []struct{ env, flag, text, path, want, told string }{
+		{"ROUTER_COMPRESSION_MIME", "compression-mime", `text/html html "a/b; c=\'"`, "Global.CompressionTypes", "[text/html a/b; c=']", `has "html", which is not a media type; must be media types, separated by blanks; the rest is used`},
+		{"ROUTER_COMPRESSION_MIME", "compression-mime", "text/html \"a\tb/c\" /d \"e/f; \u00e9\"", "Global.CompressionTypes", "[text/html]", `has "a\tb/c", which is not a media type; has "/d"`},
+		{"ROUTER_INGRESS_ADDRESS", "ingress-address", "10.0.0.1,x,::1", "Ingress.Addresses", "[10.0.0.1 ::1]", `has "x", which is not an IP address`},
+		{"ROUTER_VMODULE", "vmodule", "a=1,b,c=2", "LogModules", "[{a 1} {c 2}]", `has "b", which is not PATTERN=N`},
+	} {
+		o, err := parse(t, map[string]string{c.env: c.text})
+		if err != nil || at(t, o, c.path) != c.want {
+			t.Errorf("%s=%s: %s, %v", c.env, c.text, at(t, o, c.path), err)
+		}
+		if told := strings.Join(o.Warnings, "\n"); !strings.Contains(told, c.env+" (--"+c.flag+"): ") || !strings.Contains(told, c.told) {
+			t.Errorf("%s=%s: it says %q", c.env, c.text, told)
+		}
+		if _, err := parse(t, nil, "--"+c.flag+"="+c.text); err == nil || !strings.Contains(err.Error(), c.told[:10]) {
+			t.Errorf("--%s=%s: %v", c.flag, c.text, err)
+		}
+	}
+}
+
+func TestBothSpellingsOfCipherSuites(t *testing.T) {
+	long, err := parse(t, map[string]string{"ROUTER_METRICS_TLS_CIPHERS": "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256:TLS_CHACHA20_POLY1305_SHA256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := parse(t, map[string]string{"ROUTER_METRICS_TLS_CIPHERS": "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305:TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305:TLS_CHACHA20_POLY1305_SHA256"})
+	if err != nil || !slices.Equal(long.Metrics.TLS.Ciphers, short.Metrics.TLS.Ciphers) {
+		t.Errorf("%v, %v, %v", long.Metrics.TLS.Ciphers, short.Metrics.TLS.Ciphers, err)
 	}
 }

@@ -84,21 +84,24 @@ func statsRows() []Row {
 		choice("message-format", "ROUTER_MESSAGE_FORMAT", "text", "Form of the router's own messages.", func(o *Options) *string { return &o.LogFormat }, "text", "json"),
 		integer("v", "ROUTER_V", 0, 0, maxVerbosity, "klog's verbosity: what the Kubernetes libraries say at levels up to this one is shown, and from 4 on the router's debug messages.", func(o *Options) *int { return &o.LogVerbosity }),
 		custom("vmodule", "ROUTER_VMODULE", "", "PATTERN=N, separated by commas", "The same for single source files, by their name without .go; patterns have * and ?.", func(o *Options, v string) error {
-			var modules []LogModule
-			for item := range strings.SplitSeq(v, ",") {
-				pattern, level, _ := strings.Cut(strings.TrimSpace(item), "=")
-				n, err := strconv.Atoi(level)
-				if _, bad := path.Match(pattern, ""); pattern == "" || bad != nil || err != nil || n < 0 || n > maxVerbosity {
-					return fmt.Errorf("%q cannot be used", item)
-				}
-				modules = append(modules, LogModule{Pattern: pattern, Verbosity: n})
+			modules, err := usable(strings.Split(v, ","), logModule)
+			if len(modules) > 0 {
+				o.LogModules = modules
 			}
-			o.LogModules = modules
-			return nil
+			return err
 		}),
 		choice("profile", "OPENSHIFT_PROFILE", "", "Write a profile of the router's own process to a file NAME.pprof when it ends: in the working directory of the process, or with -tmp in the one for temporary files.", func(o *Options) *string { return &o.Profile },
 			"cpu", "mem", "block", "mutex", "trace", "cpu-tmp", "mem-tmp", "block-tmp", "mutex-tmp", "trace-tmp"),
 	}
+}
+
+func logModule(item string) (LogModule, error) {
+	pattern, level, _ := strings.Cut(strings.TrimSpace(item), "=")
+	n, err := strconv.Atoi(level)
+	if _, bad := path.Match(pattern, ""); pattern == "" || bad != nil || err != nil || n < 0 || n > maxVerbosity {
+		return LogModule{}, errors.New("not PATTERN=N")
+	}
+	return LogModule{Pattern: pattern, Verbosity: n}, nil
 }
 
 // maxVerbosity is more than any library uses.
@@ -131,7 +134,8 @@ func tlsVersion(name string) (uint16, bool) {
 func cipherSuite(name string) (uint16, bool) {
 	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
 		for _, suite := range list {
-			if suite.Name == name {
+			// Both spellings of these two are in use.
+			if suite.Name == name || suite.Name == name+"_SHA256" && strings.HasSuffix(name, "_CHACHA20_POLY1305") {
 				return suite.ID, true
 			}
 		}

@@ -1,8 +1,8 @@
 package options
 
 import (
+	"errors"
 	"fmt"
-	"mime"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -91,15 +91,16 @@ func ingressRows() []Row {
 		}),
 		text("ingress-class", "ROUTER_INGRESS_CLASS", "router", "Serve Ingresses of this class also where there is no IngressClass of the name, as with the annotation kubernetes.io/ingress.class.", func(o *Options) *string { return &o.Ingress.Class }),
 		custom("ingress-address", "ROUTER_INGRESS_ADDRESS", "", "IP addresses, separated by commas", "Where clients reach this router, for the status of Ingresses, if --router-canonical-hostname does not say.", func(o *Options, v string) error {
-			var list []string
-			for item := range strings.SplitSeq(v, ",") {
+			list, err := usable(strings.Split(v, ","), func(item string) (string, error) {
 				if _, err := netip.ParseAddr(strings.TrimSpace(item)); err != nil {
-					return fmt.Errorf("must be IP addresses, separated by commas")
+					return "", errors.New("not an IP address")
 				}
-				list = append(list, strings.TrimSpace(item))
+				return strings.TrimSpace(item), nil
+			})
+			if len(list) > 0 {
+				o.Ingress.Addresses = list
 			}
-			o.Ingress.Addresses = list
-			return nil
+			return err
 		}),
 	}
 }
@@ -307,6 +308,18 @@ func captures(flag, env, help string, field func(*Options) *[]model.Capture) Row
 	})
 }
 
+// mediaType takes what HAProxy compares the beginning of a Content-Type with:
+// a type and its subtype, with or without parameters.
+func mediaType(v string) (string, error) {
+	media, _, _ := strings.Cut(v, ";")
+	kind, subtype, _ := strings.Cut(media, "/")
+	if !headervalue.ValidName(kind) || !headervalue.ValidName(strings.TrimSpace(subtype)) ||
+		strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		return "", errors.New("not a media type")
+	}
+	return v, nil
+}
+
 func haproxyRows() []Row {
 	return []Row{
 		text("haproxy", "ROUTER_HAPROXY", "haproxy", "The HAProxy to run, version 2.6 or newer: a path, or a name on PATH.", func(o *Options) *string { return &o.HAProxy }),
@@ -319,17 +332,15 @@ func haproxyRows() []Row {
 		integer("max-rewrite-size", "ROUTER_MAX_REWRITE_SIZE", 8192, 1024, 1<<19, "Part of it that is kept for added headers, in bytes.", func(o *Options) *int { return &o.Global.MaxRewrite }),
 		boolean("enable-compression", "ROUTER_ENABLE_COMPRESSION", false, "Compress responses with gzip.", func(o *Options) *bool { return &o.Global.Compression }),
 		custom("compression-mime", "ROUTER_COMPRESSION_MIME", "text/html text/plain text/css", "media types, separated by blanks", "What is compressed.", func(o *Options, v string) error {
-			types, err := words(v)
+			items, err := words(v)
 			if err != nil {
 				return err
 			}
-			for _, t := range types {
-				if _, _, err := mime.ParseMediaType(t); err != nil || !strings.Contains(t, "/") {
-					return fmt.Errorf("has %q, which is not a media type", t)
-				}
+			types, err := usable(items, mediaType)
+			if len(types) > 0 {
+				o.Global.CompressionTypes = types
 			}
-			o.Global.CompressionTypes = types
-			return nil
+			return err
 		}),
 		inverse("disable-http2", "ROUTER_DISABLE_HTTP2", false, "Speak only HTTP/1.1.", func(o *Options) *bool { return &o.Global.HTTP2 }),
 		boolean("idle-close-on-response", "ROUTER_IDLE_CLOSE_ON_RESPONSE", true, "At a reload, close idle connections only after their next response.", func(o *Options) *bool { return &o.Global.IdleCloseOnResponse }),

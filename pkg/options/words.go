@@ -54,7 +54,7 @@ func escape(rest string, quote byte) (string, int) {
 		return `\`, 0
 	}
 	switch c := rest[0]; {
-	case c == '"' || c == '\\' || c == '\'' && quote == 0 || c == ' ' && quote == 0 || c == '#' && quote == 0 || c == '$' && quote == '"':
+	case c == '"' || c == '\\' || c == '\'' || c == ' ' && quote == 0 || c == '#' && quote == 0 || c == '$' && quote == '"':
 		return string(c), 1
 	case c == 'n' && quote == 0:
 		return "\n", 1

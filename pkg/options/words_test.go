@@ -13,6 +13,7 @@ func TestWords(t *testing.T) {
 		`'a "b"'`:                {`a "b"`},
 		`%ci\ %r`:                {"%ci %r"},
 		`"a \"b\""`:              {`a "b"`},
+		`"a; b=\'"`:              {`a; b='`},
 		`^/CN=a\.b$`:             {`^/CN=a\.b$`},
 		`a\\.b`:                  {`a\.b`},
 		`'a\.b'`:                 {`a\.b`},

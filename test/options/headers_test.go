@@ -105,19 +105,28 @@ func TestCompression(t *testing.T) {
 		dir := directory(t, address)
 		for _, c := range []struct {
 			args   []string
+			mime   string
 			coding map[string]string
 		}{
-			{nil, map[string]string{"type=text/html": ""}},
-			{[]string{"--enable-compression"}, map[string]string{
+			{nil, "", map[string]string{"type=text/html": ""}},
+			{[]string{"--enable-compression"}, "", map[string]string{
 				"type=text/html": "gzip", "type=text/html;charset=utf-8": "gzip", "type=text/css": "gzip", "type=application/json": "", "type=text/html&coding=br": "br",
 			}},
-			{[]string{"--enable-compression", "--compression-mime", `application/json "image/svg+xml"`}, map[string]string{
+			{[]string{"--enable-compression", "--compression-mime", `application/json "image/svg+xml"`}, "", map[string]string{
 				"type=application/json": "gzip", "type=image/svg%2Bxml": "gzip", "type=text/html": "", "type=application/json&coding=gzip": "gzip",
 			}},
+			{[]string{"--enable-compression"}, `html application/json "x-custom/allow-custom; specialChar=\'"`, map[string]string{
+				"type=application/json": "gzip", "type=x-custom/allow-custom; specialChar='": "gzip", "type=x-custom/allow-custom": "", "type=text/html": "",
+			}},
 		} {
-			r := start(t, haproxy, dir, c.args...)
+			o := options(haproxy, dir, c.args...)
+			o.Env = []string{"ROUTER_COMPRESSION_MIME=" + c.mime}
+			r := routertest.Start(t, o)
+			if told := strings.Contains(r.Stderr.String(), `has \"html\", which is not a media type`); told != (c.mime != "") {
+				t.Errorf("%v: the router says %s", c.args, r.Stderr)
+			}
 			for query, want := range c.coding {
-				query = strings.ReplaceAll(query, ";", "%3B")
+				query = strings.NewReplacer(";", "%3B", " ", "%20").Replace(query)
 				a := get(t, r, "https://edge.test/?"+query, "Accept-Encoding: gzip, br")
 				if got := a.Header.Get("Content-Encoding"); got != want {
 					t.Errorf("%v: %s is coded %q, want %q", c.args, query, got, want)
