@@ -196,7 +196,10 @@ that answers.
 ## HAProxy's own numbers
 
 All are gauges, those that only grow too, and go on over reloads. ` + "`backend`" + ` is ` + "`http`,\n`https-edge`, `https` (re-encrypt) or `tcp` (passthrough)" + `, for one of the router's own
-` + "`other/NAME`" + ` without a namespace and route. Metrics of servers are left out above
+` + "`other/NAME`" + ` without a namespace and route. The frontends ` + "`public`, `public_ssl`, `fe_sni`\nand `fe_no_sni`, the backends `be_sni` and `be_no_sni`" + ` and their servers always have
+metrics; those that this HAProxy does without stand still and count as up: all TLS is
+` + "`fe_sni`" + `'s, and only beside passthrough routes or with ` + "`--strict-sni` `public_ssl`" + ` stands
+before it. Metrics of servers are left out above
 ` + "`--metrics-haproxy-server-threshold`" + `. A column that is exported on demand is named with
 all others that are wanted in ` + "`--metrics-haproxy-exported`" + `.
 

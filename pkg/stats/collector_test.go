@@ -138,7 +138,7 @@ func TestRowsBecomeMetrics(t *testing.T) {
 	})
 	absent(t, c, "haproxy_frontend_up")
 	absent(t, c, "limit_sessions")
-	absent(t, c, "haproxy_backend_bytes_in_total") // an empty field
+	absent(t, c, "haproxy_backend_bytes_in_total"+route) // an empty field
 }
 
 // TestHealthIsTheRoutersOwn: HAProxy says "no check" of servers, and leaves the
@@ -191,6 +191,45 @@ func TestColumnsAreExportedOnDemand(t *testing.T) {
 		"haproxy_backend_weight{backend=http,namespace=ns,route=r}":               9,
 	})
 	absent(t, c, "current_sessions")
+}
+
+// TestProxiesThatHAProxyHasAtTimes has the proxies of the reference router
+// that are here only beside certain routes and settings.
+func TestProxiesThatHAProxyHasAtTimes(t *testing.T) {
+	public := line("public", "FRONTEND", "0", map[int]string{8: "10"})
+	w := &worker{pid: 7, rows: map[kind]string{frontend: public}}
+	c := NewCollector(CollectorOptions{Runtime: w.run, ScrapeInterval: time.Nanosecond})
+	want := map[string]float64{
+		"haproxy_frontend_bytes_in_total{frontend=public}":                   10,
+		"haproxy_frontend_bytes_in_total{frontend=public_ssl}":               0,
+		"haproxy_frontend_current_sessions{frontend=fe_sni}":                 0,
+		"haproxy_frontend_http_responses_total{code=5xx,frontend=fe_no_sni}": 0,
+		"haproxy_backend_bytes_in_total{backend=other/be_sni}":               0,
+		"haproxy_backend_up{backend=other/be_no_sni}":                        1,
+		"haproxy_server_bytes_in_total{server=fe_sni}":                       0,
+		"haproxy_server_up{server=fe_no_sni}":                                1,
+		"haproxy_exporter_server_threshold{type=current}":                    0,
+	}
+	expect(t, c, want)
+	for _, tcp := range []string{"frontend=public_ssl", "backend=other/be_sni", "server=fe_sni"} {
+		for name := range values(t, c) {
+			if strings.Contains(name, "http_responses") && strings.Contains(name, tcp) {
+				t.Errorf("there is %s", name)
+			}
+		}
+	}
+	w.rows[frontend] = public + line("public_ssl", "FRONTEND", "0", map[int]string{8: "3"})
+	w.rows[backend] = line("be_sni", "BACKEND", "1", map[int]string{8: "2", columnStatus: "UP"})
+	w.rows[server] = line("be_sni", "fe_sni", "2", map[int]string{8: "2", columnStatus: "UP"})
+	there := map[string]float64{
+		"haproxy_frontend_bytes_in_total{frontend=public_ssl}": 3,
+		"haproxy_backend_bytes_in_total{backend=other/be_sni}": 2,
+		"haproxy_server_bytes_in_total{server=fe_sni}":         2,
+	}
+	expect(t, c, there)
+	// What was counted is not forgotten when it goes.
+	w.pid, w.rows = 8, map[kind]string{frontend: public}
+	expect(t, c, there)
 }
 
 // TestCountersGoOn has a route's counters from HAProxy, what happens between,
@@ -404,7 +443,7 @@ func TestAValueThatIsNoNumberIsCounted(t *testing.T) {
 		"haproxy_up{}": 1, "haproxy_exporter_csv_parse_failures{}": 1,
 		"haproxy_backend_bytes_in_total{backend=http,namespace=ns,route=r}": 10,
 	})
-	absent(t, c, "haproxy_backend_current_sessions")
+	absent(t, c, "haproxy_backend_current_sessions{backend=http")
 }
 
 func BenchmarkScrape(b *testing.B) {

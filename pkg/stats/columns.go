@@ -60,6 +60,11 @@ type column struct {
 	wanted bool
 }
 
+// isHTTP is whether HAProxy counts it for proxies in HTTP mode alone.
+func (c column) isHTTP() bool {
+	return c.suffix == "http_responses_total" || c.suffix == "http_requests_total"
+}
+
 // columns are all metrics that rows can become, in the order of their columns.
 func columns() []column {
 	const inside, all = backend | server, frontend | backend | server

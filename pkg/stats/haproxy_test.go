@@ -82,6 +82,7 @@ func newPlane(t *testing.T, binary string) *plane {
 			t.Error(err)
 		}
 	})
+	var looks time.Duration
 	p.stats = stats.New(stats.Options{
 		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
 		Collector: stats.CollectorOptions{ServerNames: p.EndpointOf, BackendNames: p.BackendOf, Health: func(backend, id string) (stats.Health, bool) {
@@ -89,6 +90,7 @@ func newPlane(t *testing.T, binary string) *plane {
 			return stats.Health{Down: p.IsDown(backend, id)}, ok
 		}},
 		ProbeURL: fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
+		Now:      func() time.Time { looks++; return time.Now().Add(looks * time.Second) }, // Each look is a later one.
 	})
 	return p
 }
@@ -277,10 +279,52 @@ func TestAnHAProxyThatIsGoneIsTold(t *testing.T) {
 			"/healthz":       "[-]admin-socket failed: ",
 			"/healthz/ready": "[-]backend-http failed: ",
 		} {
-			if w := request(t, p.stats.Handler(), http.MethodGet, path); !strings.Contains(w.Body.String(), want) {
+			w := request(t, p.stats.Handler(), http.MethodGet, path)
+			if path == "/healthz" { // It does not fail at the first look.
+				request(t, p.stats.Handler(), http.MethodGet, path)
+				w = request(t, p.stats.Handler(), http.MethodGet, path)
+			}
+			if !strings.Contains(w.Body.String(), want) {
 				t.Errorf("%s: %d without %q:\n%s", path, w.Code, want, w.Body)
 			}
 		}
+	})
+}
+
+// TestTheFrontendsOfTheReferenceAreThere reads a real HAProxy's metrics before
+// there is a passthrough route, beside it, and after it.
+func TestTheFrontendsOfTheReferenceAreThere(t *testing.T) {
+	haproxies.Each(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		p.serveRoutes(t, "one")
+		check := func(what string) {
+			t.Helper()
+			body := request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String()
+			for _, name := range []string{
+				`frontend_connections_total{frontend="public"}`, `frontend_connections_total{frontend="public_ssl"}`,
+				`frontend_connections_total{frontend="fe_sni"}`, `frontend_connections_total{frontend="fe_no_sni"}`,
+				`frontend_http_responses_total{code="2xx",frontend="fe_sni"}`,
+				`backend_current_sessions{backend="other/be_sni",namespace="",route=""}`, `backend_current_sessions{backend="other/be_no_sni",namespace="",route=""}`,
+				`server_current_sessions{namespace="",pod="",route="",server="fe_sni",service=""}`,
+			} {
+				if strings.Count(body, "\nhaproxy_"+name+" 0\n") != 1 {
+					t.Errorf("%s: there is no %s:\n%s", what, name, body)
+				}
+			}
+			for _, up := range []string{`backend_up{backend="other/be_sni",namespace="",route=""}`, `server_up{namespace="",pod="",route="",server="fe_no_sni",service=""}`} {
+				if !strings.Contains(body, "\nhaproxy_"+up+" 1\n") {
+					t.Errorf("%s: there is no %s:\n%s", what, up, body)
+				}
+			}
+		}
+		check("at first")
+		pass := newRoute(t, "pass", 1)
+		pass.Termination = model.TerminationPassthrough
+		pass.Backend.Balance = model.BalanceSource
+		p.apply(t, model.Change{Upsert: []*model.Route{pass}})
+		check("beside a passthrough route")
+		p.apply(t, model.Change{Delete: []model.RouteKey{pass.Key}})
+		check("after it")
 	})
 }
 

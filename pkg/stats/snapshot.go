@@ -115,6 +115,7 @@ func (c *Collector) read(ctx context.Context, pid int) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.stand(s, frontend|backend)
 	if usable > c.opts.ServerThreshold {
 		s.servers = usable
 		return s, nil
@@ -128,7 +129,9 @@ func (c *Collector) read(ctx context.Context, pid int) (*snapshot, error) {
 				delete(s.series, key)
 			}
 		}
+		return s, nil
 	}
+	c.stand(s, server)
 	return s, nil
 }
 
