@@ -71,6 +71,18 @@ func TestTheRoleCoversWhatIsAskedFor(t *testing.T) {
 	}
 }
 
+// What is watched is listed, and nothing is read one by one or patched: OpenShift
+// gives its routers no more.
+func TestTheRoleAsksForNoMore(t *testing.T) {
+	for _, r := range objects(t)["ClusterRole"].(*rbacv1.ClusterRole).Rules {
+		for _, verb := range r.Verbs {
+			if !slices.Contains([]string{"list", "watch", "update", "create"}, verb) {
+				t.Errorf("%v: the verb %s is not needed", r.Resources, verb)
+			}
+		}
+	}
+}
+
 func TestTheDaemonSetRunsOnTheHostsNetwork(t *testing.T) {
 	pod := objects(t)["DaemonSet"].(*appsv1.DaemonSet).Spec.Template.Spec
 	c := pod.Containers[0]

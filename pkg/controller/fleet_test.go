@@ -111,8 +111,8 @@ func (f *fleet) tell(change source.Change) {
 	}
 }
 
-// Get implements status.Client.
-func (f *fleet) Get(_ context.Context, k model.RouteKey) (*routev1.Route, error) {
+// Read implements status.Client.
+func (f *fleet) Read(_ context.Context, k model.RouteKey) (*routev1.Route, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.routes[k], nil

@@ -8,6 +8,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
@@ -142,12 +143,15 @@ type ingresses struct {
 	networkingclient.IngressesGetter
 }
 
-func (c ingresses) get(ctx context.Context, k model.RouteKey) (metav1.Object, error) {
-	i, err := c.Ingresses(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
+func (c ingresses) read(ctx context.Context, k model.RouteKey) (metav1.Object, error) {
+	list, err := c.Ingresses(k.Namespace).List(ctx, named(k.Name))
 	if err != nil {
 		return nil, err
 	}
-	return i, nil
+	if len(list.Items) == 0 {
+		return nil, apierrors.NewNotFound(networkingv1.Resource("ingresses"), k.Name)
+	}
+	return &list.Items[0], nil
 }
 
 func (c ingresses) updateStatus(ctx context.Context, o metav1.Object) (metav1.Object, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
@@ -38,7 +39,7 @@ func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ing
 	})
 	store := source.NewStore(source.Selection{})
 	set := ingress.NewSet(ingress.Class{Name: "router"}, store, ingress.CertificateOptions{})
-	r.run(t, r.writer.Run, kube.Options{Config: c.Config, Ingress: true}, func(changes []source.Change) {
+	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Ingress: true}, func(changes []source.Change) {
 		for _, change := range changes {
 			store.Apply(change)
 			if change.Key.Kind == source.KindIngress {
@@ -130,6 +131,9 @@ func TestFiveReplicasWriteWhereAnIngressIsServed(t *testing.T) {
 	name := func(i int) string { return fmt.Sprint("i", i) }
 	for i := range count + 1 {
 		in := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Name: name(i)}}
+		if i%2 == 0 {
+			in.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "{}"}
+		}
 		in.Spec.IngressClassName = &class
 		if i == count {
 			in.Spec.IngressClassName = &foreign
@@ -143,6 +147,15 @@ func TestFiveReplicasWriteWhereAnIngressIsServed(t *testing.T) {
 		says(name(i), ours)
 	}
 	calm("new Ingresses", 0, count)
+	for i := range count {
+		in, err := l.client.NetworkingV1().Ingresses("default").Get(t.Context(), name(i), metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := in.Annotations[corev1.LastAppliedConfigAnnotation] == "{}"; kept != (i%2 == 0) {
+			t.Errorf("annotations of %s are %v", name(i), in.Annotations)
+		}
+	}
 	if got := l.points(name(count)); len(got) > 0 {
 		t.Errorf("another router's Ingress says %+v", got)
 	}

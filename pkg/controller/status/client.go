@@ -9,6 +9,7 @@ import (
 	routeclient "github.com/openshift/client-go/route/clientset/versioned/typed/route/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 
 	"router/pkg/model"
 )
@@ -16,8 +17,8 @@ import (
 // Client reaches the routes of a cluster. Its errors are those of the
 // Kubernetes API.
 type Client interface {
-	// Get reads a route.
-	Get(context.Context, model.RouteKey) (*routev1.Route, error)
+	// Read reads a route as it is now.
+	Read(context.Context, model.RouteKey) (*routev1.Route, error)
 	// UpdateStatus writes the status of a route whose version is that of the
 	// argument, and returns the route as it then is.
 	UpdateStatus(context.Context, *routev1.Route) (*routev1.Route, error)
@@ -26,9 +27,22 @@ type Client interface {
 // ClusterClient is a Client of a real cluster.
 type ClusterClient struct{ Routes routeclient.RoutesGetter }
 
-// Get implements Client.
-func (c ClusterClient) Get(ctx context.Context, k model.RouteKey) (*routev1.Route, error) {
-	return c.Routes.Routes(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
+// Read implements Client. It lists the routes of that name: who may watch
+// routes may list them, and needs no other permission.
+func (c ClusterClient) Read(ctx context.Context, k model.RouteKey) (*routev1.Route, error) {
+	list, err := c.Routes.Routes(k.Namespace).List(ctx, named(k.Name))
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Items) == 0 {
+		return nil, apierrors.NewNotFound(routev1.Resource("routes"), k.Name)
+	}
+	return &list.Items[0], nil
+}
+
+// named selects the object of a name.
+func named(name string) metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(), Limit: 1}
 }
 
 // UpdateStatus implements Client.

@@ -32,7 +32,7 @@ type cluster struct {
 	version  int
 	routes   map[model.RouteKey]*routev1.Route
 	writes   int
-	gets     int
+	reads    int
 	attempts int
 	// written is what the last update was asked with.
 	written *routev1.Route
@@ -86,14 +86,14 @@ func (c *cluster) join(name, canonical string, lag time.Duration) *replica {
 	return p
 }
 
-// Get implements Client.
-func (p *replica) Get(_ context.Context, k model.RouteKey) (*routev1.Route, error) {
+// Read implements Client.
+func (p *replica) Read(_ context.Context, k model.RouteKey) (*routev1.Route, error) {
 	c := p.api
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gets++
+	c.reads++
 	if c.fail != nil {
-		if err := c.fail(p.name, "get"); err != nil {
+		if err := c.fail(p.name, "read"); err != nil {
 			return nil, err
 		}
 	}

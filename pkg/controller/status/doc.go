@@ -5,10 +5,12 @@
 // Many replicas of a router, all with the same opinion, share the work without
 // talking to each other. Three things make one write of each real change:
 //
-//   - The route is read right before it is written, and the write names the
-//     version that was read: who comes late sees that the work is done and
-//     leaves it, and of two replicas that write at once one is refused by the
-//     API server and reads again.
+//   - A write names the version that the watch has shown: who comes late has
+//     mostly seen that the work is done and leaves it, and of two replicas that
+//     write at once one is refused by the API server and looks again. So a
+//     write takes one request, and no permission but to list, watch and update
+//     the status; what the watch does not show, such as a route that left the
+//     selection, is listed by its name.
 //   - A replica learns its turn. One whose writes succeed goes first from then
 //     on; one that sees its work done by another waits between one and three
 //     turns before it writes, and finds that there is nothing left to write.

@@ -28,7 +28,7 @@ type settings struct {
 
 // objects reaches the objects of one kind in a cluster.
 type objects interface {
-	get(context.Context, model.RouteKey) (metav1.Object, error)
+	read(context.Context, model.RouteKey) (metav1.Object, error)
 	updateStatus(context.Context, metav1.Object) (metav1.Object, error)
 	// sameSpec reports whether two versions of an object ask for the same.
 	sameSpec(a, b metav1.Object) bool

@@ -90,8 +90,8 @@ func (o *routeOpinion) against(object metav1.Object) []any {
 // routes are the objects of a Writer.
 type routes struct{ Client }
 
-func (c routes) get(ctx context.Context, k model.RouteKey) (metav1.Object, error) {
-	r, err := c.Get(ctx, k)
+func (c routes) read(ctx context.Context, k model.RouteKey) (metav1.Object, error) {
+	r, err := c.Read(ctx, k)
 	if err != nil {
 		return nil, err
 	}

@@ -32,9 +32,10 @@ type record struct {
 	// satisfied means that latest was as desired when last looked at,
 	// overwritten that somebody else has changed it since.
 	satisfied, overwritten bool
-	// written is the version that this replica's last write made.
-	written string
-	fight   fight
+	// written is the version that this replica's last write made, refused the
+	// one that the API server found too old for a write.
+	written, refused string
+	fight            fight
 }
 
 // rank is a number in [0, 1) that differs among replicas and routes, and is

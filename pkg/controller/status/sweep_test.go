@@ -91,15 +91,15 @@ func TestRoutesThatNeverHadAnEntryCostNothing(t *testing.T) {
 	c.run(t, time.Second)
 	p.writer.Remove(key("r"), r)
 	c.run(t, time.Minute)
-	if c.gets != 0 || len(p.writer.records) != 0 {
-		t.Errorf("%d requests, %d records", c.gets, len(p.writer.records))
+	if c.reads != 0 || len(p.writer.records) != 0 {
+		t.Errorf("%d requests, %d records", c.reads, len(p.writer.records))
 	}
 	// One that this router has an opinion of may have an entry by now.
 	p.writer.Set(*admit(r))
 	c.run(t, 100*time.Millisecond)
 	p.writer.Remove(key("r"), r)
 	c.run(t, time.Minute)
-	if in := c.routes[model.RouteKey{Namespace: r.Namespace, Name: r.Name}].Status.Ingress; len(in) != 0 || c.gets == 0 {
-		t.Errorf("entries are %+v after %d requests", in, c.gets)
+	if in := c.routes[model.RouteKey{Namespace: r.Namespace, Name: r.Name}].Status.Ingress; len(in) != 0 || c.reads == 0 {
+		t.Errorf("entries are %+v after %d requests", in, c.reads)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,19 +22,23 @@ const (
 func (w *machine) write(ctx context.Context, r *record) {
 	w.mu.Lock()
 	o, seen := r.opinion, r.latest
+	current := seen != nil && seen.GetResourceVersion() != r.refused
 	proceed := o != nil && (!r.overwritten || w.mayStrike(r, w.o.Now()))
 	w.mu.Unlock()
 	var updated metav1.Object
 	var err error
 	wrote := false
 	if proceed {
-		updated, wrote, err = w.attempt(ctx, o, r.key, seen)
+		updated, wrote, err = w.attempt(ctx, o, r.key, seen, current)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.release(r)
 	if !proceed || w.records[r.key] != r {
 		return
+	}
+	if apierrors.IsConflict(err) && seen != nil {
+		r.refused = seen.GetResourceVersion()
 	}
 	if ctx.Err() == nil {
 		w.finish(r, o, updated, wrote, err)
@@ -45,20 +50,33 @@ var (
 	errUnseen      = errors.New("the route has been edited since it was decided about")
 )
 
-// attempt brings a route's status to the opinion, unless the route is not the
-// one that was seen and decided about. It returns the newest object known, and
-// whether it was necessary to write.
+// isWhole reports whether nothing was cut out of an object when it was kept.
+// Some API servers take what is missing for deleted, also from an update of
+// the status.
+func isWhole(o metav1.Object) bool {
+	value, there := o.GetAnnotations()[corev1.LastAppliedConfigAnnotation]
+	return !there || value != ""
+}
+
+// attempt brings an object's status to the opinion, unless it is not the object
+// that was decided about. It returns the newest object known, and whether it
+// was necessary to write.
 //
-// The object is read before it is written: what informers keep has parts cut
-// out, and some API servers take those parts, too, from an update of the
-// status.
-func (w *machine) attempt(ctx context.Context, o opinion, k model.RouteKey, seen metav1.Object) (_ metav1.Object, wrote bool, _ error) {
-	reading, cancel := context.WithTimeout(ctx, w.o.Timeout)
-	defer cancel()
-	base, err := w.o.Objects.get(reading, k)
+// What the watch has shown is written, if current says that there may be nothing
+// newer: the API server refuses it if there is. The next attempt has the newer
+// object from the watch by then, or reads it.
+func (w *machine) attempt(ctx context.Context, o opinion, k model.RouteKey, seen metav1.Object, current bool) (_ metav1.Object, wrote bool, _ error) {
+	base := seen
+	if !current || !isWhole(seen) || !o.concerns(seen) {
+		reading, cancel := context.WithTimeout(ctx, w.o.Timeout)
+		defer cancel()
+		now, err := w.o.Objects.read(reading, k)
+		if err != nil {
+			return nil, false, err
+		}
+		base = now
+	}
 	switch {
-	case err != nil:
-		return nil, false, err
 	case !o.concerns(base):
 		return base, false, errOtherObject
 	case o.holds(base):
@@ -131,8 +149,8 @@ func (w *machine) failed(r *record, err error) {
 	count(w.o.Metrics.Failures(kind))
 	now := w.o.Now()
 	if kind == "conflict" {
-		// Either another replica was first, which reading again will show, or
-		// the route was edited between reading and writing.
+		// Either another replica was first or the route was edited, which the
+		// watch will show soon.
 		w.schedule(r, now.Add(w.o.Turn/20+w.share(r, w.o.Turn/5)))
 		return
 	}

@@ -219,7 +219,8 @@ func (s *Source) handler(kind source.Kind) cache.ResourceEventHandler {
 const lastApplied = corev1.LastAppliedConfigAnnotation
 
 // trim drops what the router never reads, before it is kept: at 50,000 routes
-// managedFields alone are half of the memory.
+// managedFields alone are half of the memory. An annotation without its value
+// tells the writer of statuses that the object is not whole.
 func trim(obj any) (any, error) {
 	o, ok := obj.(metav1.Object)
 	if !ok {
@@ -227,7 +228,7 @@ func trim(obj any) (any, error) {
 	}
 	o.SetManagedFields(nil)
 	if annotations := o.GetAnnotations(); annotations[lastApplied] != "" {
-		delete(annotations, lastApplied)
+		annotations[lastApplied] = ""
 	}
 	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
 		for i := range s.Endpoints {
