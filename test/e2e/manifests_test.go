@@ -53,6 +53,18 @@ func (a app) manifest(appProtocol string) string {
 	return text
 }
 
+// at is a service with one endpoint at an address "IP:port".
+func at(name, address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	family := "IPv4"
+	if net.ParseIP(host).To4() == nil || len(host) > len("255.255.255.255") {
+		family = "IPv6"
+	}
+	return fmt.Sprintf("apiVersion: v1\nkind: Service\nmetadata: {name: %[1]s}\n---\n"+
+		"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: %[1]s-1, labels: {kubernetes.io/service-name: %[1]s}}\n"+
+		"addressType: %[2]s\nports: [{name: main, port: %[3]s}]\nendpoints: [{addresses: [%[4]q]}]\n", name, family, port, host)
+}
+
 // route is a Route's manifest; rest is more lines of its spec.
 func route(name, host, service, rest string) string {
 	return fmt.Sprintf("apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: %s}\nspec:\n  host: %s\n  to: {name: %s}\n%s", name, host, service, rest)

@@ -81,6 +81,9 @@ func (t *translation) candidates(service string) []candidate {
 }
 
 func (t *translation) server(service string, c candidate) model.Server {
+	if a, err := netip.ParseAddr(c.address); err == nil {
+		c.address = written(a)
+	}
 	id := service + ":" + portName(c.portName) + ":" + c.address + ":" + strconv.Itoa(c.port)
 	if c.pod != "" {
 		id = "pod:" + c.pod + ":" + id
