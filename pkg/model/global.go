@@ -13,6 +13,9 @@ type Global struct {
 
 	// MaxConnections is ROUTER_MAX_CONNECTIONS; 0 lets HAProxy compute it.
 	MaxConnections int
+	// RouteShare is ROUTER_ROUTE_CONNECTION_SHARE: what one route may have of
+	// MaxConnections, in percent. 0 and 100 are no bound.
+	RouteShare int
 	// Threads is ROUTER_THREADS; 0 lets HAProxy choose.
 	Threads int
 	// BufferSize and MaxRewrite, in bytes, bound the headers of a message
@@ -47,6 +50,18 @@ type Global struct {
 	// DestinationCA is PEM: what re-encrypt servers are verified by where the
 	// route gives nothing; "" for none.
 	DestinationCA string
+}
+
+// percent is a whole.
+const percent = 100
+
+// RouteConnections is how many connections one route may have at a time, 0 for
+// as many as there are: what HAProxy computes by itself is not known here.
+func (g *Global) RouteConnections() int {
+	if g.MaxConnections <= 0 || g.RouteShare <= 0 || g.RouteShare >= percent {
+		return 0
+	}
+	return max(1, g.MaxConnections*g.RouteShare/percent)
 }
 
 // SetFiles takes the contents of the TLS files over.

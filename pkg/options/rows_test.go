@@ -82,6 +82,7 @@ func rowCases() []rowCase {
 		{"use-proxy-protocol", "Global.Listen.AcceptProxy", "false", "true", "true", truth},
 		{"inspect-delay", "Global.Listen.InspectDelay", "5s", "250", "250ms", spec},
 		{"max-connections", "Global.MaxConnections", "50000", "auto", "0", no("0", "-5", "x", "1e3")},
+		{"route-connection-share", "Global.RouteShare", "50", "100", "100", no("-1", "101", "x", "50%")},
 
 		{"default-certificate-path", "DefaultCertificatePath", "", "f.pem", "f.pem", all},
 		{"default-certificate", "DefaultCertificate", "", "PEM", "PEM", all},

@@ -187,6 +187,7 @@ func listenRows() []Row {
 			o.Global.MaxConnections = n
 			return nil
 		}),
+		integer("route-connection-share", "ROUTER_ROUTE_CONNECTION_SHARE", 50, 0, 100, "What one route may have of --max-connections, in percent, so that none keeps the others out; 0 or 100 for no bound. See docs/loops.md.", func(o *Options) *int { return &o.Global.RouteShare }),
 	}
 }
 

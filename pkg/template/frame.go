@@ -54,6 +54,8 @@ type Frame struct {
 	// Counters is the section by which the counters of limits survive a reload,
 	// LocalPeer the name of the one peer in it.
 	Counters, LocalPeer Name
+	// RouteShare is nil where a route may have all connections.
+	RouteShare *RouteShare
 }
 
 // FrameTLS is the TLS of the listeners.
@@ -188,7 +190,8 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 		CaptureRequest: b.captures(g.Headers.CaptureRequest), CaptureResponse: b.captures(g.Headers.CaptureResponse),
 		UniqueIDFormat: b.optional("unique id format", g.Headers.UniqueIDFormat), UniqueIDHeader: b.optional("unique id header", g.Headers.UniqueIDHeader),
 		SessionCookie: Name{sessionCookie}, Counters: Name{counters}, LocalPeer: Name{LocalPeer},
-		Log: b.log(g.Log, files.Maps.Slots, n.Slots),
+		Log:        b.log(g.Log, files.Maps.Slots, n.Slots),
+		RouteShare: newRouteShare(g.RouteConnections()),
 	}
 	f.Profiles = profiles(&f)
 	if g.Compression {
