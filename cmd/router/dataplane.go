@@ -47,6 +47,9 @@ func newDataPlane(ctx context.Context, o options.Options, registry prometheus.Re
 		logger.Info("hosts without a certificate get a self-signed one; --default-cert gives another")
 	}
 	o.Global.SetFiles(files.Current())
+	if o.Global.Identifier, err = identifier(filepath.Join(dir, "router", "identifier")); err != nil {
+		return nil, nil, layout, err
+	}
 	templates, err := template.New(conf.Files, o.Template, layout)
 	if err != nil {
 		return nil, nil, layout, err

@@ -47,10 +47,18 @@ type Global struct {
 	ErrorPage503, ErrorPage404 string
 	NotFound404                bool
 
+	// Identifier tells this router from all others in the header HopHeader, so
+	// that it knows a request that it has sent itself. It consists of letters and
+	// digits; "" for no such header.
+	Identifier string
+
 	// DestinationCA is PEM: what re-encrypt servers are verified by where the
 	// route gives nothing; "" for none.
 	DestinationCA string
 }
+
+// HopHeader is the request header that routers add a value to, each of its own.
+const HopHeader = "Router-Hops"
 
 // percent is a whole.
 const percent = 100

@@ -56,6 +56,8 @@ type Frame struct {
 	Counters, LocalPeer Name
 	// RouteShare is nil where a route may have all connections.
 	RouteShare *RouteShare
+	// Hops is nil where requests are not marked.
+	Hops *HopsView
 }
 
 // FrameTLS is the TLS of the listeners.
@@ -192,6 +194,7 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 		SessionCookie: Name{sessionCookie}, Counters: Name{counters}, LocalPeer: Name{LocalPeer},
 		Log:        b.log(g.Log, files.Maps.Slots, n.Slots),
 		RouteShare: newRouteShare(g.RouteConnections()),
+		Hops:       b.hops(g.Identifier),
 	}
 	f.Profiles = profiles(&f)
 	if g.Compression {

@@ -77,7 +77,11 @@ func TestGolden(t *testing.T) {
 // different each time.
 func (r *router) files(t *testing.T, whole bool) map[string]string {
 	t.Helper()
-	stand := strings.NewReplacer(r.Dir, "DIR", routertest.Port(r.HTTP), "HTTP", routertest.Port(r.HTTPS), "HTTPS")
+	identifier, err := os.ReadFile(filepath.Join(r.Dir, "router", "identifier"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stand := strings.NewReplacer(strings.TrimSpace(string(identifier)), "IDENTIFIER", r.Dir, "DIR", routertest.Port(r.HTTP), "HTTP", routertest.Port(r.HTTPS), "HTTPS")
 	files := map[string]string{}
 	for _, pattern := range []string{"conf/haproxy.config", "conf/*.map", "conf/certs.list", "router/allowlists/*"} {
 		paths, err := filepath.Glob(filepath.Join(r.Dir, pattern))

@@ -187,10 +187,13 @@ func (t *translation) serverTLS() {
 	}
 }
 
-// ownedHeaders are header names that a route must not touch, as the Route API
-// says; besides those that nobody may (headervalue.Framing).
+// ownedHeaders are header names that a route must not touch: those that the
+// Route API says, and the router's own; besides those that nobody may
+// (headervalue.Framing).
 var ownedHeaders = map[string]bool{
 	"strict-transport-security": true, "proxy": true, "cookie": true, "set-cookie": true,
+	// Without it, a route could send a request round for ever.
+	strings.ToLower(model.HopHeader): true,
 }
 
 // maxActions bounds the actions of a route on requests, and on responses, as
