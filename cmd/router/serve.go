@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
+	"router/pkg/ownaddress"
 	"router/pkg/source"
 	"router/pkg/source/names"
 	"router/pkg/stats"
@@ -89,6 +91,10 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		checker = health.New(health.Options{Rate: o.HealthCheckRate, Registry: registry})
 		settings.Health = checker
 	}
+	if settings.Translate.Own, err = own(o, listener.Addr()); err != nil {
+		// There are other bounds of what routes to the router itself can do.
+		logger.Error("routes may lead to this router itself until its addresses are known", "error", err)
+	}
 	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
 	if o.DefaultDestinationCAPath != "" {
 		settings.Translate.DefaultDestinationCA = layout.DestinationCA.String()
@@ -131,6 +137,13 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	group.Go(func() error { return server.Serve(running, listener) })
 	group.Go(func() error {
 		files.Watch(running, func(f model.TLSFiles) { c.SetFiles(running, f) })
+		return nil
+	})
+	group.Go(func() error {
+		ownaddress.Watch(running, settings.Translate.Own.Addresses, ownaddress.Options{
+			List: ownaddress.List, Interval: ownaddress.Interval, Logger: logger,
+			Changed: func(list []netip.Addr) { c.SetOwnAddresses(running, list) },
+		})
 		return nil
 	})
 	if objects.writer != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -124,6 +125,8 @@ type Controller struct {
 	// files are TLS files that the next turn hands to the data plane; nil if
 	// they have not changed.
 	files *model.TLSFiles
+	// allDirty makes the next turn look at all routes.
+	allDirty bool
 }
 
 // served is what the controller remembers of a route.
@@ -229,7 +232,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			}
 		case request := <-c.requests:
 			request(ctx)
-			if c.files != nil && !holding {
+			if (c.files != nil || c.allDirty) && !holding {
 				holding = true
 				hold.Reset(holdOff)
 			}
@@ -276,6 +279,12 @@ func (c *Controller) markReady() {
 // turn takes the changes in and hands what they touch to the data plane.
 func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	batch := c.opts.Queue.Drain()
+	if c.allDirty {
+		c.allDirty = false
+		for k := range c.routes {
+			c.dirty[k] = true
+		}
+	}
 	touched, ingresses := map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
 	secrets, names := map[source.Key]bool{}, map[source.Key]bool{}
 	for _, change := range batch.Changes {
@@ -506,6 +515,15 @@ func (c *Controller) verdict(k model.RouteKey, s *served) admission.Verdict {
 func (c *Controller) SetFiles(ctx context.Context, files model.TLSFiles) {
 	select {
 	case c.requests <- func(context.Context) { c.files = &files }:
+	case <-ctx.Done():
+	}
+}
+
+// SetOwnAddresses has all routes looked at anew with other addresses of the
+// machine. It returns at once when ctx ends.
+func (c *Controller) SetOwnAddresses(ctx context.Context, addresses []netip.Addr) {
+	select {
+	case c.requests <- func(context.Context) { c.opts.Translate.Own.Addresses, c.allDirty = addresses, true }:
 	case <-ctx.Done():
 	}
 }

@@ -105,6 +105,7 @@ func causesOf(problems []model.Problem) []model.Problem {
 
 // conditions say what is told in a status.
 func conditions(problems []model.Problem) []routev1.RouteIngressCondition {
+	problems = slices.DeleteFunc(slices.Clone(problems), func(p model.Problem) bool { return p.Local })
 	causes := causesOf(problems)
 	settings := slices.DeleteFunc(slices.Clone(problems), func(p model.Problem) bool { return p.Cause != model.SettingIgnored })
 	var list []routev1.RouteIngressCondition

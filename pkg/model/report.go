@@ -55,6 +55,9 @@ type Problem struct {
 	// Blocks means that the route is not served, or denies the traffic that
 	// the setting was to protect, because of the problem.
 	Blocks bool `json:"blocks,omitempty"`
+	// Local means that other replicas of the router may have no such problem. It
+	// is not written to the route's status, about which they would disagree.
+	Local bool `json:"local,omitempty"`
 }
 
 // Text is the problem as people read it everywhere: the field, and what is wrong.

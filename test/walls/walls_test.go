@@ -52,6 +52,7 @@ func rooms() map[string]room {
 		// Small tools that know nothing of the house.
 		"conf":         {never: quiet},
 		"pkg/spelling": {never: quiet}, "pkg/timespec": {never: quiet},
+		"pkg/ownaddress": {never: quiet},
 
 		"pkg/model":       {never: quiet},
 		"pkg/headervalue": {imports: []string{"pkg/model"}, never: quiet},

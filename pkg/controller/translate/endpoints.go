@@ -37,10 +37,12 @@ func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server 
 			Message: fmt.Sprintf("service %s has %d endpoints or more, each port counted, of which so many are looked at", to.service, maxCandidates),
 		})
 	}
-	var ready, ending []candidate
+	var ready, ending, own []candidate
 	for _, c := range all {
 		switch {
 		case !t.usable(c):
+		case t.isOwn(c):
+			own = append(own, c)
 		case c.ready:
 			ready = append(ready, c)
 		case c.terminating:
@@ -51,9 +53,11 @@ func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server 
 		ready = ending // Pods that are about to end still answer; better than nobody.
 	}
 	ready = oneFamily(ready, svc)
+	t.tellOwn(model.Problem{Field: to.field + ".name", Value: to.service, Service: to.service}, own)
 	if len(ready) == 0 {
 		servers := t.idled(svc)
-		if len(servers) == 0 {
+		// Where the router itself would serve, the other replicas see nothing wrong.
+		if len(servers) == 0 && !slices.ContainsFunc(own, func(c candidate) bool { return c.ready || c.terminating }) {
 			t.nobody(to, svc, all)
 		}
 		return servers
@@ -240,13 +244,19 @@ func (t *translation) idled(svc *corev1.Service) []model.Server {
 		return nil
 	}
 	var servers []model.Server
+	var own []candidate
 	for _, p := range svc.Spec.Ports {
 		c := candidate{address: svc.Spec.ClusterIP, port: int(p.Port), portName: p.Name, protocol: p.Protocol, appProtocol: deref(p.AppProtocol)}
-		if t.usable(c) {
+		switch {
+		case !t.usable(c):
+		case t.isOwn(c):
+			own = append(own, c)
+		default:
 			s := t.server(svc.Name, c)
 			s.Idled = true
 			servers = append(servers, s)
 		}
 	}
+	t.tellOwn(model.Problem{Field: "service " + svc.Name + " spec.clusterIP", Value: svc.Name, Service: svc.Name}, own)
 	return servers
 }

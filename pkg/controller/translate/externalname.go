@@ -46,14 +46,19 @@ func (t *translation) externalName(to *target, svc *corev1.Service) []model.Serv
 	}
 	var servers []model.Server
 	var refused []string
+	var own []candidate
 	for _, a := range found.Addresses {
 		if a = a.Unmap(); !reachable(a) {
 			refused = append(refused, a.String())
 			continue
 		}
-		endpoint.address = a.String()
+		if endpoint.address = a.String(); t.isOwn(endpoint) {
+			own = append(own, endpoint)
+			continue
+		}
 		servers = append(servers, t.server(svc.Name, endpoint))
 	}
+	t.tellOwn(problem, own)
 	if len(refused) > 0 {
 		// The message is the same on all replicas, whichever of many addresses
 		// each of them was given.

@@ -53,6 +53,8 @@ type Options struct {
 	IncludeUDP bool
 	// CaseAdjust is whether header names to adjust are configured.
 	CaseAdjust bool
+	// Own is never an endpoint, wherever objects come from.
+	Own Own
 	// LocalEndpoints allows addresses of this machine. It is for the
 	// directory source, whose objects are all the administrator's own.
 	LocalEndpoints bool
