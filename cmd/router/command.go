@@ -32,6 +32,8 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 	}
 	cmd.Flags().SortFlags = false
 	builder = options.Register(cmd.Flags(), env)
+	cmd.Version = thisBuild().String()
+	cmd.SetVersionTemplate("{{.Name}}\n\n{{.Version}}\n")
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -41,7 +43,7 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 	cmd.AddCommand(&cobra.Command{
 		Use: "version", Short: "Prints what the router was built from", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", cmd.Root().Name(), thisBuild())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", cmd.Root().Name(), cmd.Root().Version)
 			return err
 		},
 	})

@@ -83,9 +83,11 @@ func TestValuesAreCompleted(t *testing.T) {
 }
 
 func TestTheVersion(t *testing.T) {
-	out, err := try(t, "version")
-	if err != nil || !strings.HasPrefix(out, "router\n\nmajorFromGit: ") {
-		t.Errorf("the version is %q, %v", out, err)
+	for _, args := range [][]string{{"version"}, {"--version"}, {"--version=true", "--http-port=81"}} {
+		out, err := try(t, args...)
+		if err != nil || !strings.HasPrefix(out, "router\n\nmajorFromGit: ") || !strings.Contains(out, "\nbuildDate: ") {
+			t.Errorf("%q: the version is %q, %v", args, out, err)
+		}
 	}
 	noted := &debug.BuildInfo{Main: debug.Module{Version: "v4.21.3-rc.1+dirty"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2025-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "true"},

@@ -41,8 +41,8 @@ func Document() string {
 				continue
 			}
 			flag, env := "`--"+r.Flag+"`", "`"+r.Env+"`"
-			if r.Alias != "" {
-				flag += ", `--" + r.Alias + "`"
+			for _, alias := range r.Aliases {
+				flag += ", `--" + alias + "`"
 			}
 			if r.AliasEnv != "" {
 				env += ", `" + r.AliasEnv + "`"

@@ -51,6 +51,8 @@ func obsoleteRows() []Row {
 		upgrade = "the reference router's check finds nothing, and only takes its own condition back"
 		files   = "messages go to standard error, for the container's platform to keep"
 		form    = "--message-format is the one that counts"
+		// They came with a library, and did nothing for a router.
+		registry = "the router pulls no images"
 	)
 	return []Row{
 		obsolete("reload", "RELOAD_SCRIPT", process),
@@ -82,6 +84,9 @@ func obsoleteRows() []Row {
 		obsolete("skip_log_headers", "ROUTER_SKIP_LOG_HEADERS", files).boolean(),
 		obsolete("add_dir_header", "ROUTER_ADD_DIR_HEADER", form).boolean(),
 		obsolete("skip_headers", "ROUTER_SKIP_HEADERS", form).boolean(),
+		obsolete("log-flush-frequency", "ROUTER_LOG_FLUSH_FREQUENCY", "messages are written at once"),
+		obsolete("azure-container-registry-config", "ROUTER_AZURE_CONTAINER_REGISTRY_CONFIG", registry),
+		obsolete("google-json-key", "ROUTER_GOOGLE_JSON_KEY", registry).secret(),
 		obsolete("log_backtrace_at", "ROUTER_LOG_BACKTRACE_AT", "messages name what failed, and have no line to wait for"),
 	}
 }

@@ -77,7 +77,10 @@ func names(t *testing.T, file string) []string {
 func TestEveryNameOfTheReferenceIsKnown(t *testing.T) {
 	flags, variables := map[string]bool{}, map[string]bool{}
 	for _, r := range Table() {
-		flags[r.Flag], flags[r.Alias], variables[r.Env], variables[r.AliasEnv] = true, true, true, true
+		flags[r.Flag], variables[r.Env], variables[r.AliasEnv] = true, true, true
+		for _, alias := range r.Aliases {
+			flags[alias] = true
+		}
 	}
 	for _, name := range names(t, "testdata/reference-flags.txt") {
 		if !flags[name] {

@@ -60,10 +60,7 @@ func Register(flags *pflag.FlagSet, env func(string) (string, bool)) *Builder {
 		r := &b.rows[i]
 		v := &value{row: r, text: r.Default}
 		b.values[r.Flag] = v
-		for _, name := range []string{r.Flag, r.Alias} {
-			if name == "" {
-				continue
-			}
+		for _, name := range append([]string{r.Flag}, r.Aliases...) {
 			f := flags.VarPF(v, name, shorthand(name), r.usage(name))
 			if r.isBool {
 				f.NoOptDefVal = "true"
@@ -83,7 +80,7 @@ const (
 
 // usage is the help text of a row under one of its names.
 func (r *Row) usage(name string) string {
-	if name == r.Alias {
+	if name != r.Flag {
 		if r.AliasEnv != "" {
 			return "The same as --" + r.Flag + ". [$" + r.AliasEnv + "]"
 		}

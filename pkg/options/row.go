@@ -3,6 +3,7 @@ package options
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,8 +13,9 @@ import (
 
 // Row is one setting.
 type Row struct {
-	// Flag is the name behind "--"; Alias a second one, "" for none.
-	Flag, Alias string
+	// Flag is the name behind "--", Aliases further ones.
+	Flag    string
+	Aliases []string
 	// Env is the environment variable that gives the default, AliasEnv a
 	// second one that counts where the first is not set, "" for none.
 	Env, AliasEnv string
@@ -201,8 +203,14 @@ func custom(flag, env, def, accepts, help string, set func(*Options, string) err
 	}}
 }
 
-// alias gives the row a second flag, and a second variable unless env is "".
-func (r Row) alias(flag, env string) Row { r.Alias, r.AliasEnv = flag, env; return r }
+// alias gives the row a further flag, and a second variable unless env is "".
+func (r Row) alias(flag, env string) Row {
+	r.Aliases = append(slices.Clone(r.Aliases), flag)
+	if env != "" {
+		r.AliasEnv = env
+	}
+	return r
+}
 
 func (r Row) secret() Row { r.Secret = true; return r }
 

@@ -253,8 +253,8 @@ func testRow(t *testing.T, r Row, c rowCase) {
 	check("an empty variable", c.absent, map[string]string{r.Env: ""})
 	check("the flag", c.becomes, nil, flag+"="+c.good)
 	check("the variable", c.becomes, map[string]string{r.Env: c.good})
-	if r.Alias != "" {
-		check("the other flag", c.becomes, nil, "--"+r.Alias+"="+c.good)
+	for _, alias := range r.Aliases {
+		check("--"+alias, c.becomes, nil, "--"+alias+"="+c.good)
 	}
 	if r.AliasEnv != "" {
 		check("the other variable", c.becomes, map[string]string{r.AliasEnv: c.good})

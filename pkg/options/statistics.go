@@ -82,14 +82,14 @@ func statsRows() []Row {
 		}).strict(),
 		choice("verbosity", "ROUTER_VERBOSITY", "info", "Least level of the router's own messages.", func(o *Options) *string { return &o.LogLevel }, "debug", "info", "warn", "error"),
 		choice("message-format", "ROUTER_MESSAGE_FORMAT", "text", "Form of the router's own messages.", func(o *Options) *string { return &o.LogFormat }, "text", "json"),
-		integer("v", "ROUTER_V", 0, 0, maxVerbosity, "klog's verbosity: what the Kubernetes libraries say at levels up to this one is shown, and from 4 on the router's debug messages.", func(o *Options) *int { return &o.LogVerbosity }),
+		integer("v", "ROUTER_V", 0, 0, maxVerbosity, "klog's verbosity: what the Kubernetes libraries say at levels up to this one is shown, and from 4 on the router's debug messages.", func(o *Options) *int { return &o.LogVerbosity }).alias("loglevel", ""),
 		custom("vmodule", "ROUTER_VMODULE", "", "PATTERN=N, separated by commas", "The same for single source files, by their name without .go; patterns have * and ?.", func(o *Options, v string) error {
 			modules, err := usable(strings.Split(v, ","), logModule)
 			if len(modules) > 0 {
 				o.LogModules = modules
 			}
 			return err
-		}),
+		}).alias("logspec", ""),
 		choice("profile", "OPENSHIFT_PROFILE", "", "Write a profile of the router's own process to a file NAME.pprof when it ends: in the working directory of the process, or with -tmp in the one for temporary files.", func(o *Options) *string { return &o.Profile },
 			"cpu", "mem", "block", "mutex", "trace", "cpu-tmp", "mem-tmp", "block-tmp", "mutex-tmp", "trace-tmp"),
 	}

@@ -140,7 +140,7 @@ func clusterRows() []Row {
 		k("cluster", "ROUTER_KUBE_CLUSTER", "Cluster of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Cluster }),
 		k("user", "ROUTER_KUBE_USER", "User of the kubeconfig file.", func(c *Kubernetes) *string { return &c.User }),
 		k("namespace", "ROUTER_NAMESPACE", "Watch only this namespace.", func(c *Kubernetes) *string { return &c.Namespace }),
-		k("server", "KUBERNETES_MASTER", "Address of the API server.", func(c *Kubernetes) *string { return &c.Server }),
+		k("server", "KUBERNETES_MASTER", "Address of the API server.", func(c *Kubernetes) *string { return &c.Server }).alias("master", "").alias("kubernetes", ""),
 		k("certificate-authority", "ROUTER_KUBE_CERTIFICATE_AUTHORITY", "Path of the API server's CA.", func(c *Kubernetes) *string { return &c.CertificateAuthority }),
 		k("client-certificate", "ROUTER_KUBE_CLIENT_CERTIFICATE", "Path of a certificate to show to the API server.", func(c *Kubernetes) *string { return &c.ClientCertificate }),
 		k("client-key", "ROUTER_KUBE_CLIENT_KEY", "Path of its key.", func(c *Kubernetes) *string { return &c.ClientKey }),
