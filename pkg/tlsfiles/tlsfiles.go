@@ -59,6 +59,8 @@ type Files struct {
 	// parsed are the authorities by file, so that only what has changed is
 	// parsed again.
 	parsed map[string]authorities
+	// validity is that of the default certificate.
+	validity validity
 }
 
 // authorities are what a file of certificates holds.
@@ -82,6 +84,7 @@ func Load(ctx context.Context, o Options) (*Files, error) {
 		return nil, err
 	}
 	f.tellLargeKey(f.current.DefaultCertificate)
+	f.tellValidity(f.current.DefaultCertificate)
 	if f.current.DestinationCA, err = f.readDestinationCA(); err != nil {
 		return nil, err
 	}
@@ -145,6 +148,7 @@ func (f *Files) read(ctx context.Context) model.TLSFiles {
 			now.DefaultCertificate = cert
 		}
 	}
+	f.tellValidity(now.DefaultCertificate)
 	if ca, err := f.readDestinationCA(); f.usable("destination CA", err) {
 		now.DestinationCA = ca
 	}

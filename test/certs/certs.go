@@ -80,11 +80,20 @@ func (a *Authority) Issue(names ...string) (Pair, error) { return a.IssueFor(nil
 
 // IssueFor makes a certificate for addresses and names.
 func (a *Authority) IssueFor(addresses []net.IP, names ...string) (Pair, error) {
+	return a.issueECDSA(&x509.Certificate{IPAddresses: addresses, NotAfter: notAfter}, names)
+}
+
+// IssueUntil makes a certificate for names that is valid until then.
+func (a *Authority) IssueUntil(until time.Time, names ...string) (Pair, error) {
+	return a.issueECDSA(&x509.Certificate{NotAfter: until}, names)
+}
+
+func (a *Authority) issueECDSA(template *x509.Certificate, names []string) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, err
 	}
-	return a.issue(key, addresses, names)
+	return a.issue(key, template, names)
 }
 
 // IssueRSA makes a certificate with an RSA key of so many bits for names.
@@ -93,7 +102,7 @@ func (a *Authority) IssueRSA(bits int, names ...string) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	return a.issue(key, nil, names)
+	return a.issue(key, &x509.Certificate{NotAfter: notAfter}, names)
 }
 
 // IssueEd25519 makes a certificate with an Ed25519 key for names.
@@ -102,18 +111,17 @@ func (a *Authority) IssueEd25519(names ...string) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	return a.issue(key, nil, names)
+	return a.issue(key, &x509.Certificate{NotAfter: notAfter}, names)
 }
 
-func (a *Authority) issue(key crypto.Signer, addresses []net.IP, names []string) (Pair, error) {
+// issue completes and signs a certificate.
+func (a *Authority) issue(key crypto.Signer, template *x509.Certificate, names []string) (Pair, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
 	if err != nil {
 		return Pair{}, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, IPAddresses: addresses, NotBefore: notBefore, NotAfter: notAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
+	template.SerialNumber, template.Subject, template.DNSNames, template.NotBefore = serial, pkix.Name{CommonName: names[0]}, names, notBefore
+	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return Pair{}, err
