@@ -199,6 +199,7 @@ func (o *Options) check() error {
 	if o.Global.Listen.HTTPPort == o.Global.Listen.HTTPSPort {
 		add("--http-port and --https-port must differ")
 	}
+	o.checkDomains()
 	problems = append(problems, o.checkClientAuth()...)
 	problems = append(problems, o.checkGlobal()...)
 	return errors.Join(problems...)
