@@ -135,6 +135,8 @@ func (f *file) keep(d decoded) {
 			p.Message += "; it is served as it was before"
 		case p.Name == "" && len(f.stale) > 0:
 			p.Message += "; what is missing of the file is served as it was before"
+		case p.Name != "" || p.Kind != "":
+			p.Message += "; the object is left out"
 		}
 		f.problems = append(f.problems, p)
 	}

@@ -3,7 +3,6 @@ package manifests
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"router/pkg/source"
+	"router/pkg/spelling"
 )
 
 // readKind is a kind of object that is read.
@@ -41,10 +41,14 @@ func readKinds() []readKind {
 	}
 }
 
+// kindRole was in "v1" in OpenShift 3, and is spelled almost like Route.
+const kindRole = "Role"
+
 // findKind returns the kind to decode as. Neither a kind nor a message means
 // that the object is somebody else's: directories of manifests also hold
-// deployments and custom resources. A message means that it is probably meant
-// for the router, but is not something that it reads.
+// deployments, those of former versions of OpenShift and custom resources. A
+// message means that it is probably meant for the router, but is not something
+// that it reads.
 func findKind(apiVersion, kind string) (*readKind, string) {
 	if kind == "" {
 		return nil, "kind is missing"
@@ -73,8 +77,11 @@ func findKind(apiVersion, kind string) (*readKind, string) {
 		}
 		return nil, fmt.Sprintf("apiVersion %q of %s is not read; write %s", apiVersion, kind, k.versions[0])
 	}
-	if scheme.Scheme.Recognizes(group.WithKind(kind)) {
+	if scheme.Scheme.Recognizes(group.WithKind(kind)) || kind == kindRole {
 		return nil, ""
 	}
-	return nil, fmt.Sprintf("there is no kind %q of apiVersion %s; those that are read are %s", kind, apiVersion, strings.Join(names, ", "))
+	if near := spelling.Typo(kind, names); near != "" {
+		return nil, fmt.Sprintf("there is no kind %q of apiVersion %s; did you mean %s?", kind, apiVersion, near)
+	}
+	return nil, ""
 }

@@ -195,7 +195,7 @@ func TestABrokenEditTakesNothingDown(t *testing.T) {
 	put(t, dir, "a.yaml", service("a", ""), "b.yaml", service("b", "")+"---\n"+service("c", "")+"---\n"+service("d", "spec: {x: 1}\n"))
 	f := follow(t, dir)
 	f.expect("a directory with one broken object", "a b c")
-	const broken = `b.yaml:12: Service default/d: unknown field "spec.x"`
+	const broken = `b.yaml:12: Service default/d: unknown field "spec.x"; the object is left out`
 	f.wantProblems(broken)
 	if got := f.log.String(); strings.Count(got, "a manifest has a problem") != 1 || !strings.Contains(got, "line=12 kind=Service namespace=default name=d message=\"unknown field") {
 		t.Errorf("log is:\n%s", got)
@@ -317,7 +317,7 @@ func TestADirectoryThatIsAwayForAWhileKeepsWhatItHeld(t *testing.T) {
 	f := follow(t, dir)
 	f.expect("the directory at first", "a")
 	must(t, os.Rename(dir, dir+".away"))
-	f.wantProblems(dir + ":1: lstat: no such file or directory; what was read last is served\nb.yaml:4: Service default/b: unknown field \"spec.x\"")
+	f.wantProblems(dir + ":1: lstat: no such file or directory; what was read last is served\nb.yaml:4: Service default/b: unknown field \"spec.x\"; the object is left out")
 	put(t, dir, "c.yaml", service("c", ""))
 	f.expect("the directory made again", "-a c")
 	f.wantProblems("")
