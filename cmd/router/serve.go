@@ -78,6 +78,9 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		return err
 	}
 
+	end := endingOf(ctx)
+	end.atOnce(plane.Kill)
+
 	queue := source.NewQueue(time.Now)
 	objects, err := newSource(o, selection, queue, registry, logger)
 	if err != nil {
@@ -165,6 +168,7 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 		logger.Info("stopping", "delay", o.GracefulShutdownDelay)
 		select {
 		case <-running.Done():
+		case <-end.now:
 		case <-time.After(o.GracefulShutdownDelay):
 		}
 		return nil

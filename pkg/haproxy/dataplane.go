@@ -3,6 +3,7 @@ package haproxy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -126,7 +127,11 @@ type DataPlane struct {
 	// "backend/endpoint", for metrics as well.
 	down sync.Map
 
-	process    *process
+	process *process
+	// live is the process for Kill, which other goroutines call, and killed
+	// whether it was called.
+	live       atomic.Pointer[process]
+	killed     atomic.Bool
 	worker     int
 	lastReload time.Time
 }
@@ -339,6 +344,35 @@ func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
 		}
 	}
 	return d.Converge(ctx)
+}
+
+// Kill ends HAProxy at once, with the connections it has, and keeps it from
+// being started again. It may be called from any goroutine.
+func (d *DataPlane) Kill() {
+	d.killed.Store(true)
+	if p := d.live.Load(); p.running() {
+		_ = p.kill() // It is gone.
+	}
+}
+
+// errKilled is the error of a start after Kill.
+var errKilled = errors.New("haproxy was ended for good")
+
+// run starts the process, unless Kill was called.
+func (d *DataPlane) run() error {
+	if d.killed.Load() {
+		return errKilled
+	}
+	p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
+	if err != nil {
+		return err
+	}
+	d.process = p
+	d.live.Store(p)
+	if d.killed.Load() { // Kill may have come before there was a process to end.
+		return errors.Join(errKilled, p.kill())
+	}
+	return nil
 }
 
 // Stop ends HAProxy after its connections, at the latest after StopGrace.

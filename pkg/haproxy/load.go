@@ -52,11 +52,9 @@ func (d *DataPlane) start(ctx context.Context) error {
 	started := d.opts.Now()
 	d.lastReload = started
 	err := d.withQuarantine(ctx, func() error {
-		p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
-		if err != nil {
+		if err := d.run(); err != nil {
 			return err
 		}
-		d.process = p
 		ctx, cancel := context.WithTimeout(ctx, d.opts.ReloadTimeout)
 		defer cancel()
 		return d.awaitWorker(ctx, 0, 0)

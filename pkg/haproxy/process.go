@@ -78,6 +78,14 @@ func (p *process) running() bool {
 	}
 }
 
+// kill ends the master and all its workers, whatever they are doing.
+func (p *process) kill() error {
+	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("ending haproxy: %w", err)
+	}
+	return nil
+}
+
 // stop lets the workers finish their connections for at most grace, then
 // ends them.
 func (p *process) stop(ctx context.Context, grace time.Duration) error {
@@ -99,9 +107,10 @@ func (p *process) stop(ctx context.Context, grace time.Duration) error {
 	case <-p.done:
 		return nil
 	case <-timer.C:
+	case <-ctx.Done():
 	}
-	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("ending haproxy: %w", err)
+	if err := p.kill(); err != nil {
+		return err
 	}
 	<-p.done
 	return nil

@@ -54,6 +54,9 @@ func Document() string {
 			if r.Default == "" {
 				def = ""
 			}
+			if r.Offline != "" {
+				def += ", `" + r.Offline + "` with `--manifests`"
+			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", flag, env, cell(def), cell(r.Accepts), cell(r.Help))
 		}
 	}

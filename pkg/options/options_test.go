@@ -102,3 +102,22 @@ func TestChecksAreNotCloserThanASecond(t *testing.T) {
 		}
 	}
 }
+
+func TestDefaultsForADirectory(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		args []string
+		want time.Duration
+	}{
+		{nil, nil, 45 * time.Second},
+		{nil, []string{"--manifests=dir"}, 0},
+		{map[string]string{"ROUTER_MANIFESTS": "dir"}, nil, 0},
+		{nil, []string{"--manifests=dir", "--graceful-shutdown-delay=45s"}, 45 * time.Second},
+		{map[string]string{"ROUTER_GRACEFUL_SHUTDOWN_DELAY": "3s"}, []string{"--manifests=dir"}, 3 * time.Second},
+	} {
+		o, err := parse(t, c.env, c.args...)
+		if err != nil || o.GracefulShutdownDelay != c.want {
+			t.Errorf("%v %v: the delay is %v, want %v; %v", c.env, c.args, o.GracefulShutdownDelay, c.want, err)
+		}
+	}
+}

@@ -90,6 +90,9 @@ func (r *Row) usage(name string) string {
 	if !r.isBool && r.Accepts != anything && r.Accepts != anyText {
 		accepts = " Accepts " + r.Accepts + "."
 	}
+	if r.Offline != "" {
+		accepts += " With --manifests the default is " + r.Offline + "."
+	}
 	return r.Help + accepts + " [$" + r.Env + "]"
 }
 
@@ -138,20 +141,45 @@ func (b *Builder) Options() (Options, error) {
 			return o, err
 		}
 	}
+	if err := b.offline(&o); err != nil {
+		return o, err
+	}
 	return o, o.check()
 }
 
-func (b *Builder) fromVariable(o *Options, r *Row) error {
-	name, text := r.Env, ""
+// offline sets the defaults for a directory of manifests, where nothing else
+// was given.
+func (b *Builder) offline(o *Options) error {
+	if o.Manifests == "" {
+		return nil
+	}
+	for i := range b.rows {
+		r := &b.rows[i]
+		if _, given := b.variable(r); r.Offline == "" || given != "" || b.values[r.Flag].set {
+			continue
+		}
+		if err := r.set(o, r.Offline); err != nil {
+			return fmt.Errorf("default of --%s: %w", r.Flag, err)
+		}
+	}
+	return nil
+}
+
+// variable is the variable that counts for a row, and what it says.
+func (b *Builder) variable(r *Row) (name, text string) {
 	for _, candidate := range []string{r.Env, r.AliasEnv} {
 		if candidate == "" {
 			continue
 		}
 		if t, ok := b.env(candidate); ok && t != "" {
-			name, text = candidate, t
-			break
+			return candidate, t
 		}
 	}
+	return r.Env, ""
+}
+
+func (b *Builder) fromVariable(o *Options, r *Row) error {
+	name, text := b.variable(r)
 	if text == "" {
 		return nil
 	}

@@ -21,6 +21,9 @@ type Row struct {
 	Env, AliasEnv string
 	// Default is used where neither is given; "" for none.
 	Default string
+	// Offline takes the place of Default where a directory of manifests is
+	// served, "" for no other.
+	Offline string
 	// Accepts says what values are possible, Help what they do.
 	Accepts, Help string
 	// Secret values are never shown.
@@ -211,6 +214,9 @@ func (r Row) alias(flag, env string) Row {
 	}
 	return r
 }
+
+// offline gives the row another default for a directory of manifests.
+func (r Row) offline(value string) Row { r.Offline = value; return r }
 
 func (r Row) secret() Row { r.Secret = true; return r }
 

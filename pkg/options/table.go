@@ -352,7 +352,7 @@ func haproxyRows() []Row {
 			o.Global.ErrorPage404, o.Global.NotFound404 = v, v != ""
 			return nil
 		}),
-		interval("graceful-shutdown-delay", "ROUTER_GRACEFUL_SHUTDOWN_DELAY", "45s", 0, "Time between the signal to stop and the stop, for load balancers to notice.", func(o *Options) *time.Duration { return &o.GracefulShutdownDelay }),
+		interval("graceful-shutdown-delay", "ROUTER_GRACEFUL_SHUTDOWN_DELAY", "45s", 0, "Time between the signal to stop and the stop, for load balancers to notice; a second signal ends all at once.", func(o *Options) *time.Duration { return &o.GracefulShutdownDelay }).offline("0s"),
 		integer("blueprint-route-pool-size", "ROUTER_BLUEPRINT_ROUTE_POOL_SIZE", 10, 0, 1000, "Backends prepared for each kind of settings that routes have, where HAProxy cannot add them while it runs.", func(o *Options) *int { return &o.Spares }).
 			alias("spare-backends", ""),
 		seconds("max-shutdown-timeout", "ROUTER_MAX_SHUTDOWN_TIMEOUT", "30", 0, "How long open connections then have to end.", func(o *Options) *time.Duration { return &o.ShutdownTimeout }).

@@ -78,6 +78,8 @@ type Options struct {
 	Args, Env        []string
 	// Anywhere leaves the address to listen on to the arguments.
 	Anywhere bool
+	// OwnDelay leaves the delay of a stop to the arguments.
+	OwnDelay bool
 	// Stdout takes the router's output; nil for Router.Stdout.
 	Stdout *os.File
 }
@@ -120,7 +122,10 @@ func prepare(t *testing.T, o Options) *Router {
 	}
 	args := []string{
 		"--haproxy", o.HAProxy, "--working-dir", dir, "--http-port", Port(r.HTTP), "--https-port", Port(r.HTTPS),
-		"--listen-addr", r.Stats, "--graceful-shutdown-delay", "0s", "--max-shutdown-timeout", "1", "--interval", "1s",
+		"--listen-addr", r.Stats, "--max-shutdown-timeout", "1", "--interval", "1s",
+	}
+	if !o.OwnDelay {
+		args = append(args, "--graceful-shutdown-delay", "0s")
 	}
 	if !o.Anywhere {
 		args = append(args, "--bind-address", "127.0.0.1")
@@ -148,11 +153,18 @@ func run(t *testing.T, o Options) *Router {
 	return r
 }
 
-// Start runs the router until the end of the test, and waits until it is ready.
-func Start(t *testing.T, o Options) *Router {
+// Launch runs the router until the end of the test, and waits for nothing.
+func Launch(t *testing.T, o Options) *Router {
 	t.Helper()
 	r := run(t, o)
 	t.Cleanup(r.Stop)
+	return r
+}
+
+// Start runs the router until the end of the test, and waits until it is ready.
+func Start(t *testing.T, o Options) *Router {
+	t.Helper()
+	r := Launch(t, o)
 	Eventually(t, "the router is ready", func() error {
 		select {
 		case <-r.done:
@@ -192,6 +204,43 @@ func Refused(t *testing.T, o Options) string {
 		t.Error("the router ended without an error")
 	}
 	return r.Stderr.String()
+}
+
+// Signal sends a signal to the router.
+func (r *Router) Signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Ends waits until the router ends, and returns its exit code.
+func (r *Router) Ends(within time.Duration) int {
+	r.t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(within):
+		r.t.Fatalf("the router goes on for %v:\n%s", within, r.Stderr)
+	}
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// Processes are those that name the router's directory: itself, and the
+// HAProxy that it runs.
+func (r *Router) Processes() []string {
+	r.t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var list []string
+	for _, f := range files {
+		// A process that has ended meanwhile has none.
+		if line, err := os.ReadFile(f); err == nil && bytes.Contains(line, []byte(r.Dir)) { //nolint:gosec // of the system
+			list = append(list, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return list
 }
 
 // Stop ends the router; more than once is once.
