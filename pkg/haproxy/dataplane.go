@@ -140,6 +140,7 @@ type DataPlane struct {
 // process of its own, but not started: the first Converge does.
 func New(ctx context.Context, o Options) (*DataPlane, error) {
 	o.ReloadTimeout = cmp.Or(o.ReloadTimeout, reloadTimeout)
+	o.fitConnections()
 	d := &DataPlane{
 		opts: o, files: o.Layout, disk: newDisk(),
 		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},

@@ -15,6 +15,7 @@ type Metrics struct {
 	reloads       *prometheus.CounterVec
 	commands      *prometheus.CounterVec
 	driftTotal    *prometheus.CounterVec
+	maxConns      *prometheus.GaugeVec
 }
 
 // NewMetrics registers the data plane's metrics.
@@ -32,8 +33,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "router_runtime_commands_total", Help: "Commands sent to the running HAProxy by kind and result."}, []string{"kind", "result"}),
 		driftTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "router_drift_total", Help: "Differences found between the running HAProxy and what it should be, by kind of repair."}, []string{"kind"}),
+		maxConns: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "router_max_connections", Help: "Limit of open connections: as --max-connections says (wanted), and as the limit of open files lets it be (effective). Absent where HAProxy chooses."}, []string{"kind"}),
 	}
-	reg.MustRegister(m.reloadSeconds, m.writeSeconds, m.reloadFailure, m.reloads, m.commands, m.driftTotal)
+	reg.MustRegister(m.reloadSeconds, m.writeSeconds, m.reloadFailure, m.reloads, m.commands, m.driftTotal, m.maxConns)
 	return m
 }
 
@@ -47,6 +50,11 @@ func (m *Metrics) reloaded(reasons []string, took time.Duration, err error) {
 		return
 	}
 	m.reloadFailure.Set(0)
+}
+
+func (m *Metrics) connections(wanted, effective int) {
+	m.maxConns.WithLabelValues("wanted").Set(float64(wanted))
+	m.maxConns.WithLabelValues("effective").Set(float64(effective))
 }
 
 func (m *Metrics) wrote(took time.Duration) { m.writeSeconds.Observe(took.Seconds()) }

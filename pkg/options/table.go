@@ -179,7 +179,7 @@ func listenRows() []Row {
 		choice("ip-mode", "ROUTER_IP_V4_V6_MODE", "v4", "Address families to listen on.", func(o *Options) *model.IPMode { return &o.Global.Listen.Mode }, model.IPv4, model.IPv6, model.IPv4IPv6),
 		boolean("use-proxy-protocol", "ROUTER_USE_PROXY_PROTOCOL", false, "Expect the PROXY protocol from clients.", func(o *Options) *bool { return &o.Global.Listen.AcceptProxy }),
 		spec("inspect-delay", "ROUTER_INSPECT_DELAY", "5s", "How long to wait for a client's first bytes.", func(o *Options) *time.Duration { return &o.Global.Listen.InspectDelay }),
-		custom("max-connections", "ROUTER_MAX_CONNECTIONS", "50000", "a whole number above 0, or auto", "Connections that are open at a time.", func(o *Options, v string) error {
+		custom("max-connections", "ROUTER_MAX_CONNECTIONS", "50000", "a whole number above 0, or auto", "Connections that are open at a time. Each takes two open files: where the hard limit (ulimit -Hn) is too low, there are fewer, with a warning.", func(o *Options, v string) error {
 			n, err := strconv.Atoi(v)
 			if v != "auto" && (err != nil || n < 1) {
 				return fmt.Errorf("must be a whole number above 0, or auto")
