@@ -18,7 +18,7 @@ help: ## Lists the targets
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: run
-run: haproxy build ## Serves the examples on ports above 1024, with sample pods
+run: haproxy build ## Serves the examples on loopback, with sample pods; hack/run.sh says more
 	@./hack/run.sh
 
 .PHONY: build

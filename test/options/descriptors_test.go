@@ -30,7 +30,7 @@ func limited(t *testing.T, soft, hard int) string {
 func TestFewOpenFiles(t *testing.T) {
 	each(t, func(t *testing.T, haproxy string) {
 		dir := directory(t, serve(t, "app", nil))
-		o := options(haproxy, dir, "--threads=2", "--spare-backends=0")
+		o := options(haproxy, dir, "--threads=2")
 		o.Program = limited(t, 256, 512)
 		r := routertest.Start(t, o)
 		const fit = (512 - 100 - 2*4) / 2
