@@ -29,6 +29,13 @@ build: ## Builds the router and the sample pods into bin
 test: test-deps ## Runs every test, on real parts; installs and builds what they need
 	$(GO) test -race -timeout 20m ./...
 
+# What tests import shows what they need: HAProxy, a cluster, or root.
+NEEDY = router/test/\(haproxies\|kubetest\|netns\|routertest\)\b
+
+.PHONY: test-quick
+test-quick: ## Runs the tests that need neither HAProxy, nor a cluster, nor root
+	$(GO) test $$($(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -v '$(NEEDY)\| \[\] \[\]$$' | cut -d' ' -f1)
+
 .PHONY: test-deps
 test-deps: haproxy etcd haproxy-3.2 haproxy-3.4 $(KUBE) ## Installs and builds what the tests need
 
