@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"router/pkg/given"
 	"router/pkg/options"
 )
 
@@ -41,7 +44,7 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 	cmd.SetUsageFunc(usage)
 	completeValues(cmd)
 	cmd.AddCommand(&cobra.Command{
-		Use: "version", Short: "Prints what the router was built from", Args: cobra.NoArgs,
+		Use: "version", Short: "Prints what the router was built from", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", cmd.Root().Name(), cmd.Root().Version)
 			return err
@@ -69,20 +72,35 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return fmt.Errorf("unknown command: %s; did you mean %s?", args[0], strings.Join(near, " or "))
+	name := args[0]
+	if given.Hides(name) {
+		return fmt.Errorf("unknown command: %s; a value that belongs to a flag stands behind it", given.Shown(name))
 	}
-	return fmt.Errorf("unknown command: %s; %s --help lists all", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("unknown command: %s; did you mean %s?", name, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command: %s; %s --help lists all", name, cmd.CommandPath())
 }
 
-// flagError adds the nearest flag to the error of an unknown one.
+// flagError adds the nearest flag to the error of an unknown one, and leaves
+// values out of errors that may be secrets.
 func flagError(cmd *cobra.Command, err error) error {
-	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
-	if !unknown {
-		return err
+	var invalid *pflag.InvalidValueError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &invalid):
+		value := given.Shown(invalid.GetValue())
+		if len(invalid.GetFlag().Annotations[options.SecretAnnotation]) > 0 {
+			value = "value"
+		}
+		return fmt.Errorf("invalid argument %s for \"--%s\" flag: %w", value, invalid.GetFlag().Name, invalid.Unwrap())
+	case given.Hides(err.Error()):
+		return fmt.Errorf("an argument is neither a flag nor the value of one: %s; %s --help lists all flags", given.Shown(err.Error()), cmd.CommandPath())
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		if near := options.Nearest(unknown.GetSpecifiedName()); near != "" {
+			return fmt.Errorf("%w; did you mean --%s?", err, near)
+		}
+		return fmt.Errorf("%w; %s --help lists all flags", err, cmd.CommandPath())
 	}
-	if near := options.Nearest(name); near != "" {
-		return fmt.Errorf("%w; did you mean --%s?", err, near)
-	}
-	return fmt.Errorf("%w; %s --help lists all flags", err, cmd.CommandPath())
+	return err
 }

@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
 
 	"router/conf"
+	"router/pkg/given"
 	"router/pkg/model"
 )
 
@@ -31,12 +31,13 @@ func errorPages(g model.Global) (map[int][]byte, error) {
 			}
 			continue
 		}
-		if pages[p.code], err = os.ReadFile(p.custom); err != nil {
+		path := given.Path(p.custom)
+		if pages[p.code], err = path.Read(); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.whatFlag, err)
 		}
 		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(pages[p.code])), nil)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s is not a raw HTTP response, such as conf/%s: %w", p.whatFlag, p.custom, p.builtIn, err)
+		if err != nil { // It quotes the file, which may be another one than was meant.
+			return nil, fmt.Errorf("%s: %s is not a raw HTTP response, such as conf/%s", p.whatFlag, path, p.builtIn)
 		}
 		_ = response.Body.Close()
 	}

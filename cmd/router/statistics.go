@@ -9,11 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 
 	"router/pkg/access"
 	"router/pkg/controller"
+	"router/pkg/given"
 	"router/pkg/haproxy"
 	"router/pkg/health"
 	"router/pkg/model"
@@ -67,11 +67,11 @@ func statsAddress(o options.Options) string {
 // or makes a password and prints it, once.
 func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
 	if o.StatsUserFile != "" && o.StatsPasswordFile != "" {
-		user, err := os.ReadFile(o.StatsUserFile)
+		user, err := o.StatsUserFile.Read()
 		if err != nil {
 			return fmt.Errorf("--stats-user-file: %w", err)
 		}
-		password, err := os.ReadFile(o.StatsPasswordFile)
+		password, err := o.StatsPasswordFile.Read()
 		if err != nil {
 			return fmt.Errorf("--stats-password-file: %w", err)
 		}
@@ -79,7 +79,11 @@ func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
 	}
 	if o.StatsPassword.IsEmpty() {
 		o.StatsPassword = model.NewSecret(rand.Text()[:passwordLength])
-		_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, o.StatsUser, o.StatsPassword.Reveal())
+		user := o.StatsUser
+		if given.Hides(user) {
+			user = given.Shown(user)
+		}
+		_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, user, o.StatsPassword.Reveal())
 		return err
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"router/pkg/given"
 	"router/pkg/model"
 )
 
@@ -29,9 +30,9 @@ type Options struct {
 	// PEM is the certificate, chain and key as text.
 	PEM model.Secret
 	// Path is a file with them.
-	Path string
+	Path given.Path
 	// Dir has tls.crt and tls.key.
-	Dir string
+	Dir given.Path
 	// SelfSigned is the file that keeps a certificate that was made, so that
 	// it stays the same after a restart.
 	SelfSigned string
@@ -48,17 +49,17 @@ func Load(o Options) (c model.Certificate, made bool, err error) {
 		c, err = parse(o.PEM.Reveal())
 		return c, false, wrap("--default-certificate (DEFAULT_CERTIFICATE)", err)
 	case o.Path != "":
-		text, err := os.ReadFile(o.Path)
+		text, err := o.Path.Read()
 		if err == nil {
 			c, err = parse(string(text))
 		}
-		return c, false, wrap("--default-certificate-path (DEFAULT_CERTIFICATE_PATH) "+o.Path, err)
+		return c, false, wrap("--default-certificate-path (DEFAULT_CERTIFICATE_PATH)", at(o.Path, err))
 	case o.Dir != "":
 		text, err := readDir(o.Dir)
 		if err == nil {
 			c, err = parse(text)
 		}
-		return c, false, wrap("--default-certificate-dir (DEFAULT_CERTIFICATE_DIR) "+o.Dir, err)
+		return c, false, wrap("--default-certificate-dir (DEFAULT_CERTIFICATE_DIR)", at(o.Dir, err))
 	}
 	c, err = selfSigned(o)
 	return c, true, wrap("self-signed certificate", err)
@@ -71,16 +72,24 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// at says which file or directory an error is about, once.
+func at(p given.Path, err error) error {
+	if err == nil || strings.HasPrefix(err.Error(), p.String()) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", p, err)
+}
+
 // readDir joins the two files; the key may be in the first one already.
-func readDir(dir string) (string, error) {
-	cert, err := os.ReadFile(filepath.Join(dir, "tls.crt"))
+func readDir(dir given.Path) (string, error) {
+	cert, err := dir.Join("tls.crt").Read()
 	if err != nil {
 		return "", err
 	}
 	if strings.Contains(string(cert), "PRIVATE KEY-----") {
 		return string(cert), nil
 	}
-	key, err := os.ReadFile(filepath.Join(dir, "tls.key"))
+	key, err := dir.Join("tls.key").Read()
 	if err != nil {
 		return "", err
 	}

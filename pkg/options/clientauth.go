@@ -15,8 +15,8 @@ func (o *Options) checkClientAuth() []error {
 		return nil
 	}
 	for _, s := range []struct{ value, flag, env string }{
-		{o.ClientCAFile, "mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA"},
-		{o.ClientCRLFile, "mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL"},
+		{string(o.ClientCAFile), "mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA"},
+		{string(o.ClientCRLFile), "mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL"},
 		{o.Global.TLS.ClientDNFilter, "mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER"},
 	} {
 		if s.value != "" {

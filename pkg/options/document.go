@@ -20,6 +20,9 @@ Every setting is a flag and an environment variable. This page is made from
 * true is also 1, t, T, TRUE and True; false is also 0, f, F, FALSE and False.
 * Items of a list are separated by commas; blanks around them and empty items
   are left out. A list's flag can be given more than once.
+* Passwords and keys are shown in no message. Nor is what may be one in the wrong
+  place: a private key, a text of several lines or of more than 256 bytes, a URL
+  with a password. A private key where none belongs ends the start.
 * Times have HAProxy's notation or Go's, as the column "accepts" shows.
 `
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"time"
 
+	"router/pkg/given"
 	"router/pkg/model"
 )
 
@@ -36,9 +37,9 @@ type Options struct {
 
 	WorkingDir, HAProxy, Template                                  string
 	DefaultCertificate                                             model.Secret
-	DefaultCertificatePath, DefaultCertificateDir                  string
-	DefaultDestinationCAPath                                       string
-	ClientCAFile, ClientCRLFile                                    string
+	DefaultCertificatePath, DefaultCertificateDir                  given.Path
+	DefaultDestinationCAPath                                       given.Path
+	ClientCAFile, ClientCRLFile                                    given.Path
 	Interval, WorkerMaxAge, GracefulShutdownDelay, ShutdownTimeout time.Duration
 	ReloadTimeout                                                  time.Duration
 
@@ -50,7 +51,7 @@ type Options struct {
 	ListenAddr, StatsUser            string
 	StatsPort                        int
 	StatsPassword                    model.Secret
-	StatsUserFile, StatsPasswordFile string
+	StatsUserFile, StatsPasswordFile given.Path
 	// LeaveOutSocketCheck leaves HAProxy's command socket out of liveness.
 	LeaveOutSocketCheck bool
 	// ReadyURL is what readiness asks, "" for the router's own HTTP port.
@@ -94,7 +95,7 @@ const (
 // MetricsTLS is the TLS of the statistics port. Nil lists and 0 are the TLS
 // library's choice.
 type MetricsTLS struct {
-	CertFile, KeyFile string
+	CertFile, KeyFile given.Path
 	MinVersion        uint16
 	Ciphers           []uint16
 	Curves            []tls.CurveID
@@ -128,12 +129,16 @@ type RouteDefaults struct {
 
 // Kubernetes says which cluster to watch, and as whom.
 type Kubernetes struct {
-	Kubeconfig, Context, Cluster, User, Namespace string
-	Server, CertificateAuthority                  string
-	ClientCertificate, ClientKey, Token           string
-	TLSServerName, ProxyURL                       string
-	As, AsUID                                     string
-	AsGroups                                      []string
-	InsecureSkipTLSVerify, DisableCompression     bool
-	RequestTimeout                                string
+	Kubeconfig                                given.Path
+	Context, Cluster, User, Namespace         string
+	Server                                    string
+	CertificateAuthority                      given.Path
+	ClientCertificate, ClientKey              given.Path
+	Token                                     model.Secret
+	TLSServerName                             string
+	ProxyURL                                  model.Secret
+	As, AsUID                                 string
+	AsGroups                                  []string
+	InsecureSkipTLSVerify, DisableCompression bool
+	RequestTimeout                            string
 }

@@ -121,3 +121,29 @@ func TestDefaultsForADirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatMayBeASecretIsNotShown: an error names the option and what it takes.
+func TestWhatMayBeASecretIsNotShown(t *testing.T) {
+	const key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n-----END PRIVATE KEY-----\n"
+	for _, c := range []struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		{nil, []string{"--http-port", key}, "has a private key in it; must be a whole number from 1 to 65535"},
+		{map[string]string{"ROUTER_RESYNC_INTERVAL": key}, nil, "ROUTER_RESYNC_INTERVAL (--resync-interval): [not shown: 63 bytes] has a private key in it; must be a time such as"},
+		{map[string]string{"DEFAULT_CERTIFICATE_PATH": key}, nil, "DEFAULT_CERTIFICATE_PATH (--default-certificate-path): [not shown: 63 bytes] has a private key in it; must be a path"},
+		{map[string]string{"DEFAULT_CERTIFICATE_PATH": "a\nb"}, nil, "[not shown: 3 bytes] has several lines; it must be the path of a file"},
+		{map[string]string{"STATS_PORT": strings.Repeat("9", 300)}, nil, "STATS_PORT (--stats-port): [not shown: 300 bytes] must be a whole number"},
+		{map[string]string{"ROUTER_KUBE_PROXY_URL": "http://u:p w@a"}, nil, "ROUTER_KUBE_PROXY_URL (--proxy-url): must be a URL with http, https or socks5"},
+	} {
+		_, err := parse(t, c.env, c.args...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v %q: the error is %v, want %s", c.env, c.args, err, c.want)
+		}
+	}
+	o, err := parse(t, map[string]string{"ROUTER_INTERVAL": "x", "ROUTER_NAMESPACE": "ns", "DEFAULT_CERTIFICATE": key})
+	if err != nil || o.DefaultCertificate.Reveal() != key {
+		t.Errorf("the variable for the text of a certificate: %v", err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+
+	"router/pkg/given"
 )
 
 // Builder collects flags and makes Options of them.
@@ -44,8 +46,8 @@ func (v *value) Set(text string) error {
 		text = v.text + "," + text
 	}
 	if text != "" || v.row.Default != "" {
-		if err := v.row.set(&Options{}, text); err != nil {
-			return err
+		if err := v.row.take(&Options{}, text); err != nil {
+			return v.row.reason(text, err)
 		}
 	}
 	v.text, v.set = text, true
@@ -67,15 +69,20 @@ func Register(flags *pflag.FlagSet, env func(string) (string, bool)) *Builder {
 			}
 			f.Hidden = r.obsolete
 			f.Annotations = map[string][]string{SectionAnnotation: {r.Section}, ValuesAnnotation: r.Values}
+			if r.Secret {
+				f.Annotations[SecretAnnotation] = []string{"true"}
+			}
 		}
 	}
 	return b
 }
 
-// Annotations of flags: the row's section, and its values if they can be listed.
+// Annotations of flags: the row's section, its values if they can be listed, and
+// whether a value is never shown.
 const (
 	SectionAnnotation = "section"
 	ValuesAnnotation  = "values"
+	SecretAnnotation  = "secret"
 )
 
 // usage is the help text of a row under one of its names.
@@ -87,7 +94,7 @@ func (r *Row) usage(name string) string {
 		return "The same as --" + r.Flag + "."
 	}
 	accepts := ""
-	if !r.isBool && r.Accepts != anything && r.Accepts != anyText {
+	if !r.isBool && r.Accepts != anything && r.Accepts != anyText && r.Accepts != anyPath {
 		accepts = " Accepts " + r.Accepts + "."
 	}
 	if r.Offline != "" {
@@ -131,7 +138,7 @@ func (b *Builder) Options() (Options, error) {
 		if v.set {
 			// It was checked when it was set.
 			if v.text != "" || r.Default != "" {
-				if err := r.set(&o, v.text); err != nil {
+				if err := r.take(&o, v.text); err != nil {
 					return o, fmt.Errorf("--%s: %s", r.Flag, shown(r, v.text, err))
 				}
 			}
@@ -183,7 +190,7 @@ func (b *Builder) fromVariable(o *Options, r *Row) error {
 	if text == "" {
 		return nil
 	}
-	err := r.set(o, text)
+	err := r.take(o, text)
 	var leftOut *leftOutError
 	switch {
 	case err == nil:
@@ -191,7 +198,7 @@ func (b *Builder) fromVariable(o *Options, r *Row) error {
 	case errors.As(err, &leftOut) && !r.Strict:
 		o.Warnings = append(o.Warnings, fmt.Sprintf("%s (--%s): %s; the rest is used", name, r.Flag, shown(r, text, err)))
 		return nil
-	case r.Strict:
+	case r.Strict || errors.Is(err, errKey):
 		return fmt.Errorf("%s (--%s): %s", name, r.Flag, shown(r, text, err))
 	case r.isBool:
 		o.Warnings = append(o.Warnings, fmt.Sprintf("%s (--%s) counts as false: %s", name, r.Flag, shown(r, text, err)))
@@ -201,11 +208,35 @@ func (b *Builder) fromVariable(o *Options, r *Row) error {
 	return nil
 }
 
+// errKey is the error of a value that is a private key where none belongs. It
+// ends the start, whatever the row: to go on could put it where it is shown.
+var errKey = errors.New("has a private key in it")
+
+// take sets a value. That of a row which is no secret never is a private key.
+func (r *Row) take(o *Options, text string) error {
+	if !r.Secret && given.IsKey(text) {
+		return errKey
+	}
+	return r.set(o, text)
+}
+
+// reason is why a value cannot be used, without the value where that may be a
+// secret: errors of others quote it.
+func (r *Row) reason(text string, err error) error {
+	if errors.Is(err, errKey) {
+		return fmt.Errorf("%w; must be %s", errKey, r.Accepts)
+	}
+	if r.Secret || r.Accepts == anyPath || !given.Hides(text) {
+		return err
+	}
+	return fmt.Errorf("must be %s", r.Accepts)
+}
+
 func shown(r *Row, text string, err error) string {
 	if r.Secret {
 		return err.Error()
 	}
-	return fmt.Sprintf("%q %s", text, err)
+	return given.Shown(text) + " " + r.reason(text, err).Error()
 }
 
 // check looks at settings that depend on each other.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"router/pkg/given"
+	"router/pkg/model"
 	"router/pkg/timespec"
 )
 
@@ -47,11 +49,32 @@ type Row struct {
 // anyText is what rows accept that have no check.
 const anyText = "text"
 
+// anyPath is what rows for files accept.
+const anyPath = "a path"
+
 // The constructors below make rows whose value goes into a field of Options.
 
 func text(flag, env, def, help string, field func(*Options) *string) Row {
 	return Row{Flag: flag, Env: env, Default: def, Accepts: anyText, Help: help, set: func(o *Options, v string) error {
 		*field(o) = v
+		return nil
+	}}
+}
+
+// file is a row whose value is the path of a file or directory. What is
+// probably the content of a file is refused, and is not shown: as given.Path
+// also what may be a password.
+func file[T ~string](flag, env, def, help string, field func(*Options) *T) Row {
+	return Row{Flag: flag, Env: env, Default: def, Accepts: anyPath, Help: help, Strict: true, set: func(o *Options, v string) error {
+		*field(o) = T(v)
+		return given.CheckPath(v)
+	}}
+}
+
+// secret is a row whose value is never shown.
+func secret(flag, env, accepts, help string, field func(*Options) *model.Secret) Row {
+	return Row{Flag: flag, Env: env, Accepts: accepts, Help: help, Secret: true, set: func(o *Options, v string) error {
+		*field(o) = model.NewSecret(v)
 		return nil
 	}}
 }

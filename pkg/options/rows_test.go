@@ -195,6 +195,9 @@ func at(t *testing.T, o Options, path string) string {
 	if secret, ok := v.Interface().(model.Secret); ok {
 		return secret.Reveal()
 	}
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
 	if v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}

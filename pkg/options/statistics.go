@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"router/pkg/given"
 	"router/pkg/model"
 )
 
@@ -29,12 +30,9 @@ func statsRows() []Row {
 		}).strict(),
 		integer("stats-port", "STATS_PORT", 1936, 1, maxPort, "Port for statistics, metrics and health.", func(o *Options) *int { return &o.StatsPort }).strict(),
 		text("stats-user", "STATS_USERNAME", "admin", "User of the statistics page.", func(o *Options) *string { return &o.StatsUser }),
-		custom("stats-password", "STATS_PASSWORD", "", anyText, "Its password; without one, one is made and printed at the start.", func(o *Options, v string) error {
-			o.StatsPassword = model.NewSecret(v)
-			return nil
-		}).secret(),
-		text("stats-user-file", "STATS_USERNAME_FILE", "", "File with the user; only together with the password's.", func(o *Options) *string { return &o.StatsUserFile }),
-		text("stats-password-file", "STATS_PASSWORD_FILE", "", "File with the password; only together with the user's.", func(o *Options) *string { return &o.StatsPasswordFile }),
+		secret("stats-password", "STATS_PASSWORD", anyText, "Its password; without one, one is made and printed at the start.", func(o *Options) *model.Secret { return &o.StatsPassword }),
+		file("stats-user-file", "STATS_USERNAME_FILE", "", "File with the user; only together with the password's.", func(o *Options) *given.Path { return &o.StatsUserFile }),
+		file("stats-password-file", "STATS_PASSWORD_FILE", "", "File with the password; only together with the user's.", func(o *Options) *given.Path { return &o.StatsPasswordFile }),
 		custom("metrics-ready-http-url", "ROUTER_METRICS_READY_HTTP_URL", "", "a URL with http or https", "What readiness asks instead of the router's own HTTP port; a status from 200 to 399 is well.", func(o *Options, v string) error {
 			u, err := url.Parse(v)
 			if err != nil {
@@ -64,8 +62,8 @@ func statsRows() []Row {
 			o.Metrics.Exported = columns
 			return nil
 		}).strict(),
-		text("metrics-tls-cert-file", "ROUTER_METRICS_TLS_CERT_FILE", "", "Certificate for TLS on the statistics port, beside plain HTTP.", func(o *Options) *string { return &o.Metrics.TLS.CertFile }),
-		text("metrics-tls-key-file", "ROUTER_METRICS_TLS_KEY_FILE", "", "Its key.", func(o *Options) *string { return &o.Metrics.TLS.KeyFile }),
+		file("metrics-tls-cert-file", "ROUTER_METRICS_TLS_CERT_FILE", "", "Certificate for TLS on the statistics port, beside plain HTTP.", func(o *Options) *given.Path { return &o.Metrics.TLS.CertFile }),
+		file("metrics-tls-key-file", "ROUTER_METRICS_TLS_KEY_FILE", "", "Its key.", func(o *Options) *given.Path { return &o.Metrics.TLS.KeyFile }),
 		custom("metrics-tls-min-version", "ROUTER_METRICS_TLS_MIN_VERSION", "VersionTLS12", "VersionTLS10, VersionTLS11, VersionTLS12, VersionTLS13", "Oldest TLS version there.", func(o *Options, v string) error {
 			version, ok := tlsVersion(v)
 			if !ok {

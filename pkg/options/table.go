@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"router/pkg/given"
 	"router/pkg/headervalue"
 	"router/pkg/model"
 )
@@ -44,7 +47,7 @@ func Table() []Row {
 
 func sourceRows() []Row {
 	return []Row{
-		text("manifests", "ROUTER_MANIFESTS", "", "Serve the objects in this directory instead of a cluster's.", func(o *Options) *string { return &o.Manifests }),
+		file("manifests", "ROUTER_MANIFESTS", "", "Serve the objects in this directory instead of a cluster's.", func(o *Options) *string { return &o.Manifests }),
 		text("name", "ROUTER_SERVICE_NAME", "public", "Name of this router in the status of routes.", func(o *Options) *string { return &o.Name }),
 		custom("router-canonical-hostname", "ROUTER_CANONICAL_HOSTNAME", "", "a DNS name", "Name that clients reach this router by, for the status of routes.", func(o *Options, v string) error {
 			if _, err := netip.ParseAddr(v); err == nil || v != "" && len(validation.IsDNS1123Subdomain(v)) > 0 {
@@ -105,6 +108,19 @@ func ingressRows() []Row {
 	}
 }
 
+// proxyURL may have a password in it.
+func proxyURL() Row {
+	const accepts = "a URL with http, https or socks5"
+	return Row{Flag: "proxy-url", Env: "ROUTER_KUBE_PROXY_URL", Accepts: accepts, Help: "Proxy on the way to the API server.", Secret: true, Strict: true, set: func(o *Options, v string) error {
+		o.Kubernetes.ProxyURL = model.NewSecret(v)
+		u, err := url.Parse(v)
+		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
+			return errors.New("must be " + accepts) // The library's error quotes the value.
+		}
+		return nil
+	}}
+}
+
 func selector(flag, env, help string, field func(*Options) *string) Row {
 	return custom(flag, env, "", "a label selector", help, func(o *Options, v string) error {
 		if _, err := labels.Parse(v); err != nil {
@@ -134,19 +150,22 @@ func clusterRows() []Row {
 	k := func(flag, env, help string, field func(*Kubernetes) *string) Row {
 		return text(flag, env, "", help, func(o *Options) *string { return field(&o.Kubernetes) })
 	}
+	p := func(flag, env, help string, field func(*Kubernetes) *given.Path) Row {
+		return file(flag, env, "", help, func(o *Options) *given.Path { return field(&o.Kubernetes) })
+	}
 	return []Row{
-		k("config", "KUBECONFIG", "Path of a kubeconfig file.", func(c *Kubernetes) *string { return &c.Kubeconfig }).alias("kubeconfig", ""),
+		p("config", "KUBECONFIG", "Path of a kubeconfig file.", func(c *Kubernetes) *given.Path { return &c.Kubeconfig }).alias("kubeconfig", ""),
 		k("context", "ROUTER_KUBE_CONTEXT", "Context of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Context }),
 		k("cluster", "ROUTER_KUBE_CLUSTER", "Cluster of the kubeconfig file.", func(c *Kubernetes) *string { return &c.Cluster }),
 		k("user", "ROUTER_KUBE_USER", "User of the kubeconfig file.", func(c *Kubernetes) *string { return &c.User }),
 		k("namespace", "ROUTER_NAMESPACE", "Watch only this namespace.", func(c *Kubernetes) *string { return &c.Namespace }),
 		k("server", "KUBERNETES_MASTER", "Address of the API server.", func(c *Kubernetes) *string { return &c.Server }).alias("master", "").alias("kubernetes", ""),
-		k("certificate-authority", "ROUTER_KUBE_CERTIFICATE_AUTHORITY", "Path of the API server's CA.", func(c *Kubernetes) *string { return &c.CertificateAuthority }),
-		k("client-certificate", "ROUTER_KUBE_CLIENT_CERTIFICATE", "Path of a certificate to show to the API server.", func(c *Kubernetes) *string { return &c.ClientCertificate }),
-		k("client-key", "ROUTER_KUBE_CLIENT_KEY", "Path of its key.", func(c *Kubernetes) *string { return &c.ClientKey }),
-		k("token", "ROUTER_KUBE_TOKEN", "Bearer token for the API server.", func(c *Kubernetes) *string { return &c.Token }).secret(),
+		p("certificate-authority", "ROUTER_KUBE_CERTIFICATE_AUTHORITY", "Path of the API server's CA.", func(c *Kubernetes) *given.Path { return &c.CertificateAuthority }),
+		p("client-certificate", "ROUTER_KUBE_CLIENT_CERTIFICATE", "Path of a certificate to show to the API server.", func(c *Kubernetes) *given.Path { return &c.ClientCertificate }),
+		p("client-key", "ROUTER_KUBE_CLIENT_KEY", "Path of its key.", func(c *Kubernetes) *given.Path { return &c.ClientKey }),
+		secret("token", "ROUTER_KUBE_TOKEN", anyText, "Bearer token for the API server.", func(o *Options) *model.Secret { return &o.Kubernetes.Token }),
 		k("tls-server-name", "ROUTER_KUBE_TLS_SERVER_NAME", "Name that the API server's certificate must have.", func(c *Kubernetes) *string { return &c.TLSServerName }),
-		k("proxy-url", "ROUTER_KUBE_PROXY_URL", "Proxy on the way to the API server.", func(c *Kubernetes) *string { return &c.ProxyURL }),
+		proxyURL(),
 		k("as", "ROUTER_KUBE_AS", "User to act as.", func(c *Kubernetes) *string { return &c.As }),
 		k("as-uid", "ROUTER_KUBE_AS_UID", "UID to act as.", func(c *Kubernetes) *string { return &c.AsUID }),
 		list("as-group", "ROUTER_KUBE_AS_GROUP", "Groups to act as.", func(o *Options) *[]string { return &o.Kubernetes.AsGroups }),
@@ -244,7 +263,7 @@ func routeRows() []Row {
 		integer("max-servers-per-route", "ROUTER_MAX_SERVERS_PER_ROUTE", maxServersPerRoute, 1, maxServers, "Servers of one route: its endpoints, each of their ports counted. More are left out.", func(o *Options) *int { return &o.Routes.MaxServers }),
 		integer("max-servers-per-namespace", "ROUTER_MAX_SERVERS_PER_NAMESPACE", maxServersPerNamespace, 1, maxServers, "Servers of all routes of a namespace. If there are more, routes with few keep them, and the others get equal parts.", func(o *Options) *int { return &o.Routes.MaxServersPerNamespace }),
 		boolean("retry-unanswered-requests", "ROUTER_RETRY_UNANSWERED_REQUESTS", true, "Send a GET, HEAD or OPTIONS request that a pod ends without an answer once more, to another pod if there is one. With it, a connection is tried twice in all; without it, up to four times.", func(o *Options) *bool { return &o.Global.RetryUnanswered }),
-		text("default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", "", "CA that re-encrypt servers are verified by where the route gives none.", func(o *Options) *string { return &o.DefaultDestinationCAPath }),
+		file("default-destination-ca-path", "DEFAULT_DESTINATION_CA_PATH", "", "CA that re-encrypt servers are verified by where the route gives none.", func(o *Options) *given.Path { return &o.DefaultDestinationCAPath }),
 	}
 }
 
@@ -323,9 +342,9 @@ func mediaType(v string) (string, error) {
 
 func haproxyRows() []Row {
 	return []Row{
-		text("haproxy", "ROUTER_HAPROXY", "haproxy", "The HAProxy to run, version 2.6 or newer: a path, or a name on PATH.", func(o *Options) *string { return &o.HAProxy }),
-		text("working-dir", "ROUTER_WORKING_DIR", "/var/lib/haproxy", "Directory for HAProxy's files and sockets.", func(o *Options) *string { return &o.WorkingDir }),
-		text("template", "TEMPLATE_FILE", "", "Template file, or directory of *.tmpl files, whose definitions replace built-in ones.", func(o *Options) *string { return &o.Template }),
+		file("haproxy", "ROUTER_HAPROXY", "haproxy", "The HAProxy to run, version 2.6 or newer: a path, or a name on PATH.", func(o *Options) *string { return &o.HAProxy }),
+		file("working-dir", "ROUTER_WORKING_DIR", "/var/lib/haproxy", "Directory for HAProxy's files and sockets.", func(o *Options) *string { return &o.WorkingDir }),
+		file("template", "TEMPLATE_FILE", "", "Template file, or directory of *.tmpl files, whose definitions replace built-in ones.", func(o *Options) *string { return &o.Template }),
 		interval("interval", "RELOAD_INTERVAL", "5s", time.Second, "Least time between two reloads.", func(o *Options) *time.Duration { return &o.Interval }),
 		interval("worker-max-age", "ROUTER_WORKER_MAX_AGE", "0", 0, "How long an old process may keep connections after a reload; then they are closed, a few at a time over 30s. 0 for no bound.", func(o *Options) *time.Duration { return &o.WorkerMaxAge }),
 		integer("threads", "ROUTER_THREADS", 0, 0, 1024, "Threads of HAProxy; 0 for as many as there are CPUs.", func(o *Options) *int { return &o.Global.Threads }),
@@ -347,11 +366,11 @@ func haproxyRows() []Row {
 		boolean("idle-close-on-response", "ROUTER_IDLE_CLOSE_ON_RESPONSE", true, "At a reload, close idle connections only after their next response.", func(o *Options) *bool { return &o.Global.IdleCloseOnResponse }),
 		boolean("haproxy-contstats", "ROUTER_HAPROXY_CONTSTATS", false, "Count bytes while a transfer goes on.", func(o *Options) *bool { return &o.Global.ContStats }),
 		boolean("abort-on-close", "ROUTER_ABORT_ON_CLOSE", false, "Drop a waiting request when its client is gone.", func(o *Options) *bool { return &o.Global.AbortOnClose }),
-		text("errorfile-503", "ROUTER_ERRORFILE_503", "", "Raw HTTP response where nobody serves a request.", func(o *Options) *string { return &o.Global.ErrorPage503 }),
+		file("errorfile-503", "ROUTER_ERRORFILE_503", "", "Raw HTTP response where nobody serves a request.", func(o *Options) *string { return &o.Global.ErrorPage503 }),
 		custom("errorfile-404", "ROUTER_ERRORFILE_404", "", "a path", "Raw HTTP response where no route matches; with it, the answer is 404 instead of 503.", func(o *Options, v string) error {
 			o.Global.ErrorPage404, o.Global.NotFound404 = v, v != ""
-			return nil
-		}),
+			return given.CheckPath(v)
+		}).strict(),
 		interval("graceful-shutdown-delay", "ROUTER_GRACEFUL_SHUTDOWN_DELAY", "45s", 0, "Time between the signal to stop and the stop, for load balancers to notice; a second signal ends all at once.", func(o *Options) *time.Duration { return &o.GracefulShutdownDelay }).offline("0s"),
 		integer("blueprint-route-pool-size", "ROUTER_BLUEPRINT_ROUTE_POOL_SIZE", 10, 0, 1000, "Backends prepared for each kind of settings that routes have, where HAProxy cannot add them while it runs.", func(o *Options) *int { return &o.Spares }).
 			alias("spare-backends", ""),

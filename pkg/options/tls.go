@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"router/pkg/given"
 	"router/pkg/headervalue"
 	"router/pkg/model"
 )
@@ -33,12 +34,9 @@ const (
 func tlsRows() []Row {
 	versions := []string{"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"}
 	return []Row{
-		text("default-certificate-path", "DEFAULT_CERTIFICATE_PATH", "", "PEM file with the certificate, key and chain for hosts without one of their own.", func(o *Options) *string { return &o.DefaultCertificatePath }).alias("default-cert", ""),
-		custom("default-certificate", "DEFAULT_CERTIFICATE", "", "PEM text", "The same as text.", func(o *Options, v string) error {
-			o.DefaultCertificate = model.NewSecret(v)
-			return nil
-		}).secret(),
-		text("default-certificate-dir", "DEFAULT_CERTIFICATE_DIR", "", "The same as a directory with tls.crt and tls.key.", func(o *Options) *string { return &o.DefaultCertificateDir }),
+		file("default-certificate-path", "DEFAULT_CERTIFICATE_PATH", "", "PEM file with the certificate, key and chain for hosts without one of their own.", func(o *Options) *given.Path { return &o.DefaultCertificatePath }).alias("default-cert", ""),
+		secret("default-certificate", "DEFAULT_CERTIFICATE", "PEM text", "The same as text.", func(o *Options) *model.Secret { return &o.DefaultCertificate }),
+		file("default-certificate-dir", "DEFAULT_CERTIFICATE_DIR", "", "The same as a directory with tls.crt and tls.key.", func(o *Options) *given.Path { return &o.DefaultCertificateDir }),
 		choice("ssl-min-version", "SSL_MIN_VERSION", "TLSv1.2", "Oldest TLS version.", func(o *Options) *string { return &o.Global.TLS.MinVersion }, versions...).strict(),
 		choice("ssl-max-version", "SSL_MAX_VERSION", "", "Newest TLS version.", func(o *Options) *string { return &o.Global.TLS.MaxVersion }, versions...).strict(),
 		custom("ciphers", "ROUTER_CIPHERS", "intermediate", "modern, intermediate, old, or an OpenSSL cipher list", "Ciphers of TLS up to 1.2.", func(o *Options, v string) error {
@@ -63,8 +61,8 @@ func tlsRows() []Row {
 		custom("curves", "ROUTER_CURVES", "", "names of groups such as X25519, P-256 or secp384r1, separated by colons", "Key-exchange groups.", func(o *Options, v string) error { return nameList(v, &o.Global.TLS.Curves) }).strict(),
 		boolean("strict-sni", "ROUTER_STRICT_SNI", false, "Refuse TLS clients that ask for a host without a certificate. Those that ask for none get the default one.", func(o *Options) *bool { return &o.Global.TLS.StrictSNI }).strict(),
 		choice("mutual-tls-auth", "ROUTER_MUTUAL_TLS_AUTH", "", "Whether clients show certificates.", func(o *Options) *string { return &o.Global.TLS.ClientAuth }, "none", "optional", "required").strict(),
-		text("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *string { return &o.ClientCAFile }),
-		text("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *string { return &o.ClientCRLFile }),
+		file("mutual-tls-auth-ca", "ROUTER_MUTUAL_TLS_AUTH_CA", "", "File with the CAs of clients' certificates.", func(o *Options) *given.Path { return &o.ClientCAFile }),
+		file("mutual-tls-auth-crl", "ROUTER_MUTUAL_TLS_AUTH_CRL", "", "File with lists of revoked certificates.", func(o *Options) *given.Path { return &o.ClientCRLFile }),
 		haproxyText("mutual-tls-auth-filter", "ROUTER_MUTUAL_TLS_AUTH_FILTER", "a regular expression", "What the subject of a client's certificate, such as /C=DE/CN=me, must match.", func(o *Options) *string { return &o.Global.TLS.ClientDNFilter }).strict(),
 		inverse("mutual-tls-header-filter", "ROUTER_MUTUAL_TLS_HEADER_FILTER", true, "Remove what clients send under the twelve names by which pods learn of a client's certificate, such as X-SSL-Client-CN.", func(o *Options) *bool { return &o.Global.TLS.KeepClientHeaders }).strict(),
 	}

@@ -5,9 +5,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
+
+	"router/pkg/given"
 )
 
 // certificateAge is after which time the files of a certificate are read again.
@@ -17,7 +18,7 @@ const certificateAge = 30 * time.Second
 // again while they are used, so that a renewed pair is served without a
 // restart. A pair that cannot be used leaves the one before in place.
 type Certificate struct {
-	certFile, keyFile string
+	certFile, keyFile given.Path
 	logger            *slog.Logger
 	now               func() time.Time
 
@@ -30,7 +31,7 @@ type Certificate struct {
 // CertificateOptions are what a Certificate needs.
 type CertificateOptions struct {
 	// CertFile and KeyFile are PEM files.
-	CertFile, KeyFile string
+	CertFile, KeyFile given.Path
 	Logger            *slog.Logger
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
@@ -64,11 +65,11 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // read reads the files and takes a changed pair over, if it can be used.
 func (c *Certificate) read() error {
 	c.checked = c.now()
-	cert, err := os.ReadFile(c.certFile)
+	cert, err := c.certFile.Read()
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
-	key, err := os.ReadFile(c.keyFile)
+	key, err := c.keyFile.Read()
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
 	}

@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"router/pkg/given"
 	"router/pkg/stats"
 	"router/test/certs"
 )
@@ -33,7 +35,7 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 		return pair
 	}
 	now := time.Unix(1000, 0)
-	options := stats.CertificateOptions{CertFile: certFile, KeyFile: keyFile, Now: func() time.Time { return now }}
+	options := stats.CertificateOptions{CertFile: given.Path(certFile), KeyFile: given.Path(keyFile), Now: func() time.Time { return now }}
 	if _, err := stats.NewCertificate(options); err == nil {
 		t.Fatal("files that are missing are no error")
 	}
@@ -72,6 +74,15 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 		}
 		if got := leaf.DNSNames[0]; got != step.want {
 			t.Errorf("%s: got %s, want %s", step.name, got, step.want)
+		}
+	}
+}
+
+func TestSecretsInPlaceOfPathsAreNotShown(t *testing.T) {
+	const token = "Hunter2Hunter2"
+	for _, o := range []stats.CertificateOptions{{CertFile: token, KeyFile: "x"}, {CertFile: "certificate_test.go", KeyFile: token}} {
+		if _, err := stats.NewCertificate(o); err == nil || strings.Contains(err.Error(), token) {
+			t.Errorf("the error is %v", err)
 		}
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"router/pkg/defaultcert"
+	"router/pkg/given"
 	"router/pkg/model"
 )
 
@@ -32,9 +32,9 @@ type Options struct {
 	VerifyClients bool
 	// ClientCAFile is required where clients are verified. ClientCRLFile, if
 	// not "", takes the place of the lists that the authorities name.
-	ClientCAFile, ClientCRLFile string
+	ClientCAFile, ClientCRLFile given.Path
 	// DestinationCAFile is "" for none.
-	DestinationCAFile string
+	DestinationCAFile given.Path
 	Logger            *slog.Logger
 	// Now tells the time.
 	Now func() time.Time
@@ -58,7 +58,7 @@ type Files struct {
 	troubles map[string]string
 	// parsed are the authorities by file, so that only what has changed is
 	// parsed again.
-	parsed map[string]authorities
+	parsed map[given.Path]authorities
 	// validity is that of the default certificate.
 	validity validity
 }
@@ -78,7 +78,7 @@ func Load(ctx context.Context, o Options) (*Files, error) {
 	if o.Client == nil {
 		o.Client = &http.Client{}
 	}
-	f := &Files{opts: o, lists: newLists(o), troubles: map[string]string{}, parsed: map[string]authorities{}}
+	f := &Files{opts: o, lists: newLists(o), troubles: map[string]string{}, parsed: map[given.Path]authorities{}}
 	var err error
 	if f.current.DefaultCertificate, f.generated, err = defaultcert.Load(o.Certificate); err != nil {
 		return nil, err
@@ -241,8 +241,8 @@ func (f *Files) readClientCA() (string, []*x509.Certificate, error) {
 
 // readAuthorities reads certificates of authorities, in PEM form; whatever
 // else is in the file is left out.
-func (f *Files) readAuthorities(path string) (authorities, error) {
-	content, err := os.ReadFile(path) // #nosec G304 -- the operator's choice
+func (f *Files) readAuthorities(path given.Path) (authorities, error) {
+	content, err := path.Read()
 	if err != nil {
 		return authorities{}, err
 	}
@@ -291,7 +291,7 @@ func parseCertificates(text string) []*x509.Certificate {
 // readCRLs reads the operator's own file of lists.
 func (f *Files) readCRLs() (string, error) {
 	const flag = "--mutual-tls-auth-crl (ROUTER_MUTUAL_TLS_AUTH_CRL)"
-	content, err := os.ReadFile(f.opts.ClientCRLFile)
+	content, err := f.opts.ClientCRLFile.Read()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)
 	}

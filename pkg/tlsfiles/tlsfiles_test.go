@@ -14,16 +14,17 @@ import (
 	"time"
 
 	"router/pkg/defaultcert"
+	"router/pkg/given"
 	"router/test/certs"
 )
 
-func file(t *testing.T, name, content string) string {
+func file(t *testing.T, name, content string) given.Path {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return given.Path(path)
 }
 
 func authority(t *testing.T, points ...string) *certs.Authority {

@@ -52,7 +52,7 @@ func TestTheDatesOfTheDefaultCertificateAreTold(t *testing.T) {
 	now = end.Add(time.Minute)
 	says("at its end", `msg="the default certificate has expired" expired=2030-06-01T12:00:00.000Z`)
 	says("once more", "")
-	if err := os.WriteFile(path, []byte(later.Cert+later.Key), 0o600); err != nil {
+	if err := os.WriteFile(string(path), []byte(later.Cert+later.Key), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	says("another one", `msg="the default certificate expires soon" expires=2030-06-02T12:00:00.000Z`)

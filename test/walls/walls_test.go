@@ -54,19 +54,21 @@ func rooms() map[string]room {
 		"pkg/spelling": {never: quiet}, "pkg/timespec": {never: quiet},
 		"pkg/ownaddress": {never: quiet},
 
+		"pkg/given": {never: quiet},
+
 		"pkg/model":       {never: quiet},
 		"pkg/headervalue": {imports: []string{"pkg/model"}, never: quiet},
-		"pkg/defaultcert": {imports: []string{"pkg/model"}, never: quiet},
-		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/defaultcert"}, never: quiet},
-		"pkg/options":     {imports: []string{"pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
+		"pkg/defaultcert": {imports: []string{"pkg/model", "pkg/given"}, never: quiet},
+		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/given", "pkg/defaultcert"}, never: quiet},
+		"pkg/options":     {imports: []string{"pkg/model", "pkg/given", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
 		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
 		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
 		"pkg/health":      {imports: []string{"pkg/model"}, never: []string{kubernetes}},
-		"pkg/stats":       {imports: []string{"pkg/model", "pkg/haproxy"}, never: []string{kubernetes}},
+		"pkg/stats":       {imports: []string{"pkg/model", "pkg/given", "pkg/haproxy"}, never: []string{kubernetes}},
 		"pkg/access":      {imports: []string{"pkg/stats"}},
 
 		"pkg/source":           {},
-		"pkg/source/kube":      {imports: []string{"pkg/source"}},
+		"pkg/source/kube":      {imports: []string{"pkg/source", "pkg/model", "pkg/given"}},
 		"pkg/source/names":     {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 

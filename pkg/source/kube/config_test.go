@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"router/pkg/given"
+	"router/pkg/model"
 )
 
 const (
@@ -23,14 +26,14 @@ func write(t *testing.T, name, text string) string {
 
 func TestSeveralKubeconfigFilesAreMerged(t *testing.T) {
 	list := write(t, "clusters", clusters) + string(filepath.ListSeparator) + write(t, "users", users)
-	config, err := Config(Flags{Kubeconfig: list})
+	config, err := Config(Flags{Kubeconfig: given.Path(list)})
 	if err != nil || config.Host != "https://one.test:6443" || config.BearerToken != "t" {
 		t.Errorf("%v, %v", config, err)
 	}
 }
 
 func TestFlagsWinOverTheKubeconfigFile(t *testing.T) {
-	config, err := Config(Flags{Kubeconfig: write(t, "both", clusters+strings.TrimPrefix(users, "apiVersion: v1\nkind: Config\n")), Server: "https://two.test", Token: "other", RequestTimeout: "3s"})
+	config, err := Config(Flags{Kubeconfig: given.Path(write(t, "both", clusters+strings.TrimPrefix(users, "apiVersion: v1\nkind: Config\n"))), Server: "https://two.test", Token: model.NewSecret("other"), RequestTimeout: "3s"})
 	if err != nil || config.Host != "https://two.test" || config.BearerToken != "other" || config.Timeout.Seconds() != 3 {
 		t.Errorf("%v, %v", config, err)
 	}
@@ -39,5 +42,21 @@ func TestFlagsWinOverTheKubeconfigFile(t *testing.T) {
 func TestAMissingKubeconfigFileIsNamed(t *testing.T) {
 	if _, err := Config(Flags{Kubeconfig: "/does/not/exist"}); err == nil || !strings.Contains(err.Error(), "--config") || !strings.Contains(err.Error(), "/does/not/exist") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestSecretsInPlaceOfPathsAreNotShown gives tokens, and files with tokens.
+func TestSecretsInPlaceOfPathsAreNotShown(t *testing.T) {
+	const token = "Hunter2Hunter2"
+	file := given.Path(write(t, "secret", token))
+	for name, f := range map[string]Flags{
+		"config": {Kubeconfig: token}, "certificate-authority": {CertificateAuthority: token, Server: "https://a.test"},
+		"client-certificate": {ClientCertificate: token, ClientKey: file, Server: "https://a.test"}, "client-key": {ClientKey: token, ClientCertificate: file, Server: "https://a.test"},
+		"config ": {Kubeconfig: file},
+	} {
+		_, err := Config(f)
+		if err == nil || !strings.Contains(err.Error(), "--"+strings.TrimSpace(name)) || strings.Contains(err.Error(), token) {
+			t.Errorf("%s: the error is %v", name, err)
+		}
 	}
 }
