@@ -92,17 +92,12 @@ func (p *process) stop(ctx context.Context, grace time.Duration) error {
 	if !p.running() {
 		return nil
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGUSR1)
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case <-p.done:
+	if p.drain(ctx, grace) {
 		return nil
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	timer.Reset(killGrace)
+	timer := time.NewTimer(killGrace)
+	defer timer.Stop()
 	select {
 	case <-p.done:
 		return nil
@@ -115,6 +110,30 @@ func (p *process) stop(ctx context.Context, grace time.Duration) error {
 	<-p.done
 	return nil
 }
+
+// drain asks HAProxy to end after its connections, and reports whether it did. It
+// asks again: the master of 2.6 ignores signals while it loads itself anew.
+func (p *process) drain(ctx context.Context, grace time.Duration) bool {
+	timer, again := time.NewTimer(grace), time.NewTicker(drainInterval)
+	defer timer.Stop()
+	defer again.Stop()
+	for {
+		_ = p.cmd.Process.Signal(syscall.SIGUSR1)
+		select {
+		case <-p.done:
+			return true
+		case <-timer.C:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-again.C:
+		}
+	}
+}
+
+// drainInterval is the time between two requests to end. A worker that ends
+// already does not mind.
+const drainInterval = time.Second
 
 // killGrace is how long HAProxy has to end after SIGTERM.
 const killGrace = 3 * time.Second

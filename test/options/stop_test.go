@@ -92,14 +92,33 @@ func TestASecondSignalEndsConnections(t *testing.T) {
 		})
 		r.Signal(syscall.SIGINT)
 		stopping(t, r)
-		routertest.Eventually(t, "the listeners are closed", func() error {
-			conn, err := net.Dial("tcp", r.HTTP)
-			if err == nil {
-				_ = conn.Close()
-				return errors.New("HAProxy still accepts connections")
-			}
-			return nil
-		})
+		closes(t, r)
+		endsAtOnce(t, r, syscall.SIGTERM)
+	})
+}
+
+// closes waits until HAProxy accepts no more connections.
+func closes(t *testing.T, r *routertest.Router) {
+	t.Helper()
+	routertest.Within(t, soon, "the listeners are closed", func() error {
+		conn, err := net.Dial("tcp", r.HTTP)
+		if err == nil {
+			_ = conn.Close()
+			return errors.New("HAProxy still accepts connections")
+		}
+		return nil
+	})
+}
+
+// TestAStopDuringAReload: a master that is loading itself anew hears no signal.
+func TestAStopDuringAReload(t *testing.T) {
+	each(t, func(t *testing.T, haproxy string) {
+		r := start(t, haproxy, directory(t, serve(t, "app", nil)), "--max-shutdown-timeout=3600", "--default-server-timeout=2h")
+		hold(t, r)
+		reload(t, r)
+		r.Signal(syscall.SIGINT)
+		stopping(t, r)
+		closes(t, r)
 		endsAtOnce(t, r, syscall.SIGTERM)
 	})
 }
