@@ -20,10 +20,12 @@ type CrtLine struct {
 func (l CrtLine) text(names string) string { return l.Path + " " + names + l.Except }
 
 // noNames stands behind the default certificate, the first of the list: it is
-// for no name, so that it is served where nothing else is. HAProxy would else
-// take its names from the certificate, and prefer an ECDSA certificate for a
-// wildcard to an RSA one for the host itself.
-const noNames = "!*"
+// for a name that no host can have, so that it is served where nothing else is.
+// HAProxy would else take its names from the certificate, and prefer an ECDSA
+// certificate for a wildcard to an RSA one for the host itself. ("!*" is no name
+// either, but HAProxy 2.6 never changes such a line's certificate, nor what its
+// clients are verified by.)
+const noNames = "_default"
 
 // hostsText is the content of the crt-list.
 func hostsText(defaultCertificate string, hosts map[string]CrtLine) string {

@@ -214,15 +214,20 @@ func (r *rig) pods() {
 	r.b.Cleanup(func() { _ = server.Close() })
 }
 
+// namespaces is how many the routes are in: each has a bound of servers.
+const namespaces = 10
+
+func namespace(i int) string { return fmt.Sprint("ns", i%namespaces) }
+
 func host(i int) string { return fmt.Sprintf("r%d.test", i) }
 
 func (r *rig) route(i int) {
-	route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprint("r", i)}}
+	route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: namespace(i), Name: fmt.Sprint("r", i)}}
 	route.Spec = routev1.RouteSpec{
 		Host: host(i), To: routev1.RouteTargetReference{Kind: "Service", Name: fmt.Sprint("s", i)},
 		TLS: &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, InsecureEdgeTerminationPolicy: routev1.InsecureEdgeTerminationPolicyAllow},
 	}
-	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: "ns", Name: route.Name}, Object: route})
+	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: namespace(i), Name: route.Name}, Object: route})
 }
 
 // podsPerRoute is how many endpoints each route has.
@@ -239,7 +244,7 @@ func (r *rig) endpoints(i, k int) {
 	port := int32(r.podPort)
 	name := fmt.Sprint("s", i)
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
+		ObjectMeta:  metav1.ObjectMeta{Namespace: namespace(i), Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
 		AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: &port}},
 	}
 	for j := range podsPerRoute {
@@ -248,7 +253,7 @@ func (r *rig) endpoints(i, k int) {
 	if k > 0 {
 		r.removed.Store(net.JoinHostPort(endpoint(i, k-1), strconv.Itoa(r.podPort)), time.Now())
 	}
-	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindEndpointSlice, Namespace: "ns", Name: name}, Object: slice})
+	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindEndpointSlice, Namespace: namespace(i), Name: name}, Object: slice})
 }
 
 func (r *rig) client(http2 bool) *http.Client {

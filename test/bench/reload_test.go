@@ -136,7 +136,7 @@ func newMixed(b *testing.B) *mixed {
 // certificates of their own.
 func (m *mixed) fill(r *rig) {
 	for i := range *many {
-		route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprint("r", i)}}
+		route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: namespace(i), Name: fmt.Sprint("r", i)}}
 		route.Spec = routev1.RouteSpec{Host: host(i), To: routev1.RouteTargetReference{Kind: "Service", Name: fmt.Sprint("s", i)}}
 		port := r.podPort
 		if kind := kinds[i%len(kinds)]; kind != "" {
@@ -156,7 +156,7 @@ func (m *mixed) fill(r *rig) {
 				port = m.tlsPort
 			}
 		}
-		r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: "ns", Name: route.Name}, Object: route})
+		r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: namespace(i), Name: route.Name}, Object: route})
 		r.pair(i, port)
 	}
 }
@@ -165,13 +165,13 @@ func (m *mixed) fill(r *rig) {
 func (r *rig) pair(i, port int) {
 	name, number := fmt.Sprint("s", i), int32(port) //nolint:gosec // a port
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
+		ObjectMeta:  metav1.ObjectMeta{Namespace: namespace(i), Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
 		AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: &number}},
 	}
 	for j := range podsPerRoute {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{endpoint(i, j)}})
 	}
-	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindEndpointSlice, Namespace: "ns", Name: name}, Object: slice})
+	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindEndpointSlice, Namespace: namespace(i), Name: name}, Object: slice})
 }
 
 // answers counts what clients see.
@@ -210,8 +210,8 @@ func (r *rig) ask(n int, stop <-chan struct{}, seen *answers) {
 // reload adds a route that takes a reload, and waits until it is served.
 func (r *rig) reload(i int) {
 	name := fmt.Sprint("reload-", i)
-	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: "ns", Name: name}, Object: &routev1.Route{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Annotations: map[string]string{"haproxy.router.openshift.io/ip_allowlist": "127.0.0.0/8"}},
+	r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: namespace(0), Name: name}, Object: &routev1.Route{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace(0), Name: name, Annotations: map[string]string{"haproxy.router.openshift.io/ip_allowlist": "127.0.0.0/8"}},
 		Spec:       routev1.RouteSpec{Host: name + ".test", To: routev1.RouteTargetReference{Kind: "Service", Name: "s0"}},
 	}})
 	client := r.client(false)

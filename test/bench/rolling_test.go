@@ -196,8 +196,8 @@ func BenchmarkCertificateRotation(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: "ns", Name: "rotated"}, Object: &routev1.Route{
-					ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "rotated"},
+				r.queue.Push(source.Change{Key: source.Key{Kind: source.KindRoute, Namespace: namespace(0), Name: "rotated"}, Object: &routev1.Route{
+					ObjectMeta: metav1.ObjectMeta{Namespace: namespace(0), Name: "rotated"},
 					Spec: routev1.RouteSpec{
 						Host: "rotated.test", To: routev1.RouteTargetReference{Kind: "Service", Name: "s0"},
 						TLS: &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, Certificate: pair.Cert, Key: pair.Key},
