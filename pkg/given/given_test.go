@@ -73,7 +73,7 @@ func TestWhatErrorsShow(t *testing.T) {
 
 func TestPathsThatMayBeSecrets(t *testing.T) {
 	for value, want := range map[Path]string{
-		"/etc/tls.pem": "/etc/tls.pem", "./x": "./x", "../x/y": "../x/y", "cert.pem": "cert.pem", "": "", "a+b/tls.crt": "[not shown: 11 bytes]",
+		"/etc/tls.pem": "/etc/tls.pem", "./x": "./x", "../x/y": "../x/y", "cert.pem": "cert.pem", "certs/router_1/tls.crt": "certs/router_1/tls.crt", "": "", "a+b/tls.crt": "[not shown: 11 bytes]",
 		"hunter2": "[not shown: 7 bytes]", "aB3/x9==": "[not shown: 8 bytes]", "/a\nb": "[not shown: 4 bytes]", "sha256~abc": "[not shown: 10 bytes]",
 	} {
 		var log bytes.Buffer

@@ -32,8 +32,8 @@ func CheckPath(text string) error {
 	return nil
 }
 
-// ending is that of a file's name.
-var ending = regexp.MustCompile(`\.[A-Za-z][A-Za-z0-9]{1,4}$`)
+// file is a name with an ending, and directories before it. Base64 has no dots.
+var file = regexp.MustCompile(`^([\w.-]+/)*[^/]*\.[A-Za-z][A-Za-z0-9]{1,4}$`)
 
 // plain reports whether the text is a path beyond doubt: one that begins with
 // a directory, or a name with an ending. Nobody's password looks like that.
@@ -47,7 +47,7 @@ func (p Path) plain() bool {
 			return harmless(text)
 		}
 	}
-	return harmless(text) && !strings.Contains(text, "/") && ending.MatchString(text)
+	return harmless(text) && file.MatchString(text)
 }
 
 // String implements fmt.Stringer.
