@@ -211,7 +211,9 @@ func (c *Controller) Run(ctx context.Context) error {
 				continue
 			}
 		case <-c.healthChanged():
-			outcome, err = c.opts.DataPlane.Apply(ctx, model.Change{Health: c.opts.Health.Drain()})
+			changed := c.opts.Health.Drain()
+			c.news.health(changed)
+			outcome, err = c.opts.DataPlane.Apply(ctx, model.Change{Health: changed})
 		case <-c.opts.DataPlane.Exited():
 			outcome, err = c.opts.DataPlane.Converge(ctx)
 		case <-wake.C:

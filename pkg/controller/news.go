@@ -89,6 +89,22 @@ func (n *news) tell(k model.RouteKey, p *ingress.Path, v admission.Verdict, prob
 	}
 }
 
+// health logs which endpoints have begun to fail their checks, and which have
+// ceased to: HAProxy is only told so, and does not know why.
+func (n *news) health(changed []model.Health) {
+	for _, h := range changed {
+		if len(h.Routes) == 0 || !n.mayLog() {
+			continue // Of no routes: it is gone.
+		}
+		attrs := []any{"address", h.Address.String(), "routes", len(h.Routes), "namespace", h.Routes[0].Namespace, "name", h.Routes[0].Name}
+		if h.Failing {
+			n.logger.Warn("an endpoint fails its health checks", append(attrs, "error", h.Error)...)
+		} else {
+			n.logger.Info("an endpoint passes its health checks again", attrs...)
+		}
+	}
+}
+
 // named are the attributes of a line about a route.
 func named(k model.RouteKey, p *ingress.Path, v admission.Verdict, i item) []any {
 	attrs := []any{"namespace", k.Namespace, "name", k.Name}

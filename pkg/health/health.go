@@ -86,6 +86,8 @@ type endpoint struct {
 	// bad and good count checks in a row.
 	bad, good int
 	failing   bool
+	// reason is why a check failed that made it failing.
+	reason string
 	// failures are all checks that failed; since is when it began to fail,
 	// downtime how long it did before; took is what the last check took.
 	failures int
@@ -188,7 +190,7 @@ func (c *Checker) Drain() []model.Health {
 	for address := range c.news {
 		h := model.Health{Address: address}
 		if e := c.endpoints[address]; e != nil {
-			h.Failing = e.failing
+			h.Failing, h.Error = e.failing, e.reason
 			for route := range e.routes {
 				h.Routes = append(h.Routes, route)
 			}
@@ -239,7 +241,7 @@ func (c *Checker) judge(e *endpoint, err error, took time.Duration, late bool) {
 	case err == nil:
 		e.good, e.bad = e.good+1, 0
 		if e.failing && e.good >= rise {
-			e.failing = false
+			e.failing, e.reason = false, ""
 			e.downtime += now.Sub(e.since)
 			c.tell(e.address)
 		}
@@ -247,7 +249,7 @@ func (c *Checker) judge(e *endpoint, err error, took time.Duration, late bool) {
 	default:
 		e.good, e.bad, e.failures = 0, e.bad+1, e.failures+1
 		if !e.failing && e.bad >= fall {
-			e.failing, e.since = true, now
+			e.failing, e.since, e.reason = true, now, err.Error()
 			c.tell(e.address)
 		}
 	}

@@ -170,7 +170,7 @@ func TestAnEndpointOfManyRoutesIsCheckedOnceAtTheLeastInterval(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		changes := c.Drain()
-		if len(changes) != 1 || len(changes[0].Routes) != 50 {
+		if len(changes) != 1 || len(changes[0].Routes) != 50 || changes[0].Error != "refused" {
 			t.Errorf("a change is not told for all routes: %+v", changes)
 		}
 	})

@@ -11,6 +11,8 @@ type Health struct {
 	Address netip.AddrPort
 	// Failing is whether its checks fail.
 	Failing bool
+	// Error is why the last of them failed, "" where they do not fail.
+	Error string
 	// Routes are those that have the endpoint, and have it checked.
 	Routes []RouteKey
 }
