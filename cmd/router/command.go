@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,14 +68,18 @@ func completeValues(cmd *cobra.Command) {
 	}
 }
 
+// likeCommand is what somebody may have meant for a command. Other words may be
+// the rest of a flag's value that was not quoted: a line of a key, or a password.
+var likeCommand = regexp.MustCompile(`^[A-Za-z][a-z-]{0,19}$`)
+
 // noArguments names the nearest command where there is an argument.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	name := args[0]
-	if given.Hides(name) {
-		return fmt.Errorf("unknown command: %s; a value that belongs to a flag stands behind it", given.Shown(name))
+	if !likeCommand.MatchString(name) {
+		return fmt.Errorf("unknown command: [not shown: %d bytes]; a value that belongs to a flag stands behind it, in quotes if it has blanks", len(name))
 	}
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		return fmt.Errorf("unknown command: %s; did you mean %s?", name, strings.Join(near, " or "))

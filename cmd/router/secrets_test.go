@@ -146,6 +146,24 @@ func secretFile(t *testing.T, content string) string {
 	return path
 }
 
+// TestTheRestOfAValueWithoutQuotes has the shell split a key into words.
+func TestTheRestOfAValueWithoutQuotes(t *testing.T) {
+	forms, _ := secretForms(t)
+	const width = 76 // of base64's lines
+	for name, value := range forms {
+		var words []string
+		for line := range slices.Chunk([]byte(value), width) {
+			words = append(words, strings.Fields(string(line))...)
+		}
+		err := run(t.Context(), append([]string{"--default-certificate"}, words...), func(string) (string, bool) { return "", false }, &bytes.Buffer{}, &bytes.Buffer{})
+		for _, word := range words[1:] {
+			if err == nil || len(word) > 20 && strings.Contains(err.Error(), word) {
+				t.Errorf("%s is shown: %v", name, err)
+			}
+		}
+	}
+}
+
 // TestArgumentsThatBelongToNoFlag has a key where a flag or command is wanted.
 func TestArgumentsThatBelongToNoFlag(t *testing.T) {
 	forms, marks := secretForms(t)
