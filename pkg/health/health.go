@@ -145,7 +145,13 @@ func (c *Checker) Set(route model.RouteKey, targets []Target) {
 			c.endpoints[t.Address] = e
 			c.due.push(e, time.Now())
 		}
+		_, had := e.routes[route]
 		e.routes[route] = t.Interval
+		due := time.Now()
+		if had || !e.failing {
+			due = due.Add(t.Interval)
+		} // Else it may be another pod, at an address that failed before.
+		c.due.hasten(e, due)
 	}
 	for _, t := range before {
 		if e := c.endpoints[t.Address]; e != nil && !wanted[t.Address] {

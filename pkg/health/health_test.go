@@ -207,6 +207,39 @@ func TestAllChecksTogetherKeepToTheRate(t *testing.T) {
 	})
 }
 
+func TestARouteDoesNotWaitForTheIntervalOfAnother(t *testing.T) {
+	const never = 24 * 24 * time.Hour
+	run(t, 100, func(t *testing.T, c *health.Checker, p *pods) {
+		p.set(p.dead, address(1), true)
+		c.Set(key("seldom"), targets(never, 1, 2))
+		if changes := after(c, 10*time.Second); len(changes) != 1 || !changes[address(1)] {
+			t.Fatalf("an address where nobody listens: %v", changes)
+		}
+		// A pod begins at that address, and belongs to another route.
+		p.set(p.dead, address(1), false)
+		c.Set(key("often"), targets(5*time.Second, 1, 2))
+		if changes := after(c, 3*time.Second); len(changes) != 1 || changes[address(1)] {
+			t.Errorf("the new pod: %v", changes)
+		}
+		p.set(p.dead, address(2), true)
+		if changes := after(c, 15*time.Second); len(changes) != 1 || !changes[address(2)] {
+			t.Errorf("a pod that died: %v", changes)
+		}
+	})
+}
+
+func TestAShorterIntervalCountsAtOnce(t *testing.T) {
+	run(t, 100, func(t *testing.T, c *health.Checker, p *pods) {
+		c.Set(key("a"), targets(time.Hour, 1))
+		_ = after(c, time.Second)
+		c.Set(key("a"), targets(2*time.Second, 1))
+		_ = after(c, time.Minute)
+		if n := p.count(address(1)); n < 28 || n > 32 {
+			t.Errorf("%d checks in a minute, every 2 s", n)
+		}
+	})
+}
+
 func TestSilentEndpointsDoNotHoldTheOthersUp(t *testing.T) {
 	run(t, 200, func(t *testing.T, c *health.Checker, p *pods) {
 		for i := range 500 {

@@ -39,6 +39,19 @@ func (s *schedule) remove(e *endpoint) {
 	}
 }
 
+// hasten brings an endpoint forward, if it is in a line and due later: it may
+// wait for an interval of days, for which another route has asked.
+func (s *schedule) hasten(e *endpoint, due time.Time) {
+	if e.place == nowhere {
+		return
+	}
+	l := s.lineOf(e)
+	if w := &(*l)[e.place]; due.Before(w.due) {
+		w.due = due
+		heap.Fix(l, int(e.place))
+	}
+}
+
 // next takes the endpoint out that is to be checked now, or says how long
 // there is nothing to do: for good if wait is less than 0.
 func (s *schedule) next(now time.Time) (e *endpoint, wait time.Duration) {
