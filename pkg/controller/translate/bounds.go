@@ -15,15 +15,23 @@ import (
 // a slice of 1 MB could name 20 million.
 const maxCandidates = 50_000
 
-// Shared is what the translations of one moment have in common: the servers of
-// services, found once however many routes lead there. It is for one goroutine,
+// maxKept bounds the endpoints that a Shared keeps, and so its memory, to some
+// 100 MB.
+const maxKept = 10 * maxCandidates
+
+// Shared is what the translations of one moment have in common: the endpoints of
+// services and the servers that come of them, found once however many routes
+// lead there. It is for one goroutine,
 // and as long as no object changes.
 type Shared struct {
 	found map[sharedKey]found
+	// known is by namespace and service, with kept endpoints in all.
+	known map[[2]string]*known
+	kept  int
 }
 
 // NewShared returns an empty Shared.
-func NewShared() *Shared { return &Shared{found: map[sharedKey]found{}} }
+func NewShared() *Shared { return &Shared{found: map[sharedKey]found{}, known: map[[2]string]*known{}} }
 
 // sharedKey is what the servers of a service depend on, and what is told of
 // them.

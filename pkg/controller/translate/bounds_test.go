@@ -8,6 +8,7 @@ import (
 	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -30,7 +31,7 @@ func crowd(endpoints, ports int) *discoveryv1.EndpointSlice {
 }
 
 // toServices translates a route to services of these names.
-func toServices(t *testing.T, in Input, lookup objects, maxServers int, services ...string) (*model.Route, []model.Problem) {
+func toServices(t *testing.T, in Input, lookup Lookup, maxServers int, services ...string) (*model.Route, []model.Problem) {
 	t.Helper()
 	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
 	r.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: services[0]}
@@ -119,6 +120,46 @@ func TestEndpointsAreFoundOnceForAllRoutes(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("200 routes take %v", took)
 	}
+}
+
+// As many routes may each want another port.
+func TestEndpointsAreLookedAtOnceForAllPorts(t *testing.T) {
+	lookup := objects{services: map[string]*corev1.Service{"s": {}}, slices: map[string][]*discoveryv1.EndpointSlice{"s": {crowd(900, 50)}}}
+	for name, want := range map[string]struct{ format, problem string }{
+		"ports that there are":    {"p%d", ""},
+		"their numbers":           {"80%02d", ""},
+		"ports that nobody has":   {"q%d", "the endpoints of service s have no port q"},
+		"numbers that nobody has": {"90%02d", "the endpoints of service s have no port 90"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared, looks := NewShared(), 0
+			for i := range 50 {
+				port := &routev1.Route{Spec: routev1.RouteSpec{Port: &routev1.RoutePort{TargetPort: intstr.Parse(fmt.Sprintf(want.format, i))}}}
+				r, problems := toServices(t, Input{Route: port, Shared: shared}, counted{lookup, &looks}, 1000, "s")
+				if want.problem == "" {
+					if len(r.Backend.Servers) != 900 || r.Backend.Servers[899].Port != 8000+i {
+						t.Fatalf("%d servers for port %d", len(r.Backend.Servers), i)
+					}
+				} else if len(problems) != 1 || !strings.Contains(problems[0].Message, want.problem) || !strings.Contains(problems[0].Message, "; they have p0 (8000), p1 (8001), ") {
+					t.Fatalf("problems are %+v", problems)
+				}
+			}
+			if looks != 1 {
+				t.Errorf("the endpoints of one service are read %d times", looks)
+			}
+		})
+	}
+}
+
+// counted counts how often endpoints are read.
+type counted struct {
+	objects
+	looks *int
+}
+
+func (c counted) EndpointSlices(namespace, service string) []*discoveryv1.EndpointSlice {
+	*c.looks++
+	return c.objects.EndpointSlices(namespace, service)
 }
 
 func TestAllot(t *testing.T) {

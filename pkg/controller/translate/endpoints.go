@@ -30,17 +30,18 @@ type candidate struct {
 // endpoints are the servers of a service, sorted and without repetitions. svc is
 // nil where there is no such service; endpoints may be there all the same.
 func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server {
-	all := t.candidates(to.service)
-	if len(all) == maxCandidates {
+	all := t.known(to.service)
+	if len(all.candidates) == maxCandidates {
 		t.problem(model.Problem{
 			Field: to.field, Service: to.service,
 			Message: fmt.Sprintf("service %s has %d endpoints or more, each port counted, of which so many are looked at", to.service, maxCandidates),
 		})
 	}
 	var ready, ending, own []candidate
-	for _, c := range all {
-		switch {
-		case !t.usable(c):
+	wanted := t.wanted(all)
+	for _, p := range wanted {
+		switch c := *p; {
+		case !t.mayConnect(c):
 		case t.isOwn(c):
 			own = append(own, c)
 		case c.ready:
@@ -58,7 +59,7 @@ func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server 
 		servers := t.idled(svc)
 		// Where the router itself would serve, the other replicas see nothing wrong.
 		if len(servers) == 0 && !slices.ContainsFunc(own, func(c candidate) bool { return c.ready || c.terminating }) {
-			t.nobody(to, svc, all)
+			t.nobody(to, svc, all, wanted)
 		}
 		return servers
 	}
@@ -68,6 +69,67 @@ func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server 
 	}
 	slices.SortFunc(servers, func(a, b model.Server) int { return cmp.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(servers, func(a, b model.Server) bool { return a.ID == b.ID })
+}
+
+// known is what is known of the endpoints of a service, whatever a route wants
+// of them. Routes may ask for as many ports as there are routes, so that none
+// looks at all endpoints again.
+type known struct {
+	candidates []candidate
+	// ported are those that HAProxy can connect to, byPort the same by the names
+	// and the numbers of their ports; listed are the ports in words. The latter two
+	// are nil and "" before the first route that needs them.
+	ported []*candidate
+	byPort map[string][]*candidate
+	listed string
+}
+
+// known looks at the endpoints of a service, unless another route has done so.
+func (t *translation) known(service string) *known {
+	if t.in.Shared == nil {
+		return t.look(service)
+	}
+	key := [2]string{t.route.Key.Namespace, service}
+	s := t.in.Shared
+	k := s.known[key]
+	if k == nil {
+		k = t.look(service)
+		if s.kept += len(k.candidates); s.kept > maxKept {
+			clear(s.known)
+			s.kept = len(k.candidates)
+		}
+		s.known[key] = k
+	}
+	return k
+}
+
+func (t *translation) look(service string) *known {
+	k := &known{candidates: t.candidates(service)}
+	for i := range k.candidates {
+		if c := &k.candidates[i]; t.hasPort(*c) {
+			k.ported = append(k.ported, c)
+		}
+	}
+	return k
+}
+
+// wanted are the endpoints with a port that the route wants.
+func (t *translation) wanted(k *known) []*candidate {
+	want, one := t.wantedPort()
+	if !one {
+		return k.ported
+	}
+	if k.byPort == nil {
+		k.byPort = map[string][]*candidate{}
+		for _, c := range k.ported {
+			number := strconv.Itoa(c.port)
+			k.byPort[number] = append(k.byPort[number], c)
+			if c.portName != number {
+				k.byPort[c.portName] = append(k.byPort[c.portName], c)
+			}
+		}
+	}
+	return k.byPort[want]
 }
 
 // candidates are all endpoints of a service, whether they can be used or not.
@@ -118,12 +180,19 @@ func (t *translation) mayConnect(c candidate) bool {
 
 // wantsPort compares a port with spec.port.targetPort.
 func (t *translation) wantsPort(name string, number int) bool {
+	want, one := t.wantedPort()
+	return !one || want == name || want == strconv.Itoa(number)
+}
+
+// wantedPort is the name or the number of the port that the route wants; false
+// if any will do.
+func (t *translation) wantedPort() (string, bool) {
 	p := t.in.Route.Spec.Port
 	if p == nil {
-		return true
+		return "", false
 	}
 	want := p.TargetPort.String()
-	return want == "" || want == "0" || want == name || want == strconv.Itoa(number)
+	return want, want != "" && want != "0"
 }
 
 func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {

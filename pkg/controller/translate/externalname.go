@@ -16,7 +16,7 @@ import (
 // of endpoints, in a directory of manifests, too.
 func (t *translation) externalName(to *target, svc *corev1.Service) []model.Server {
 	if t.in.NoPort != "" {
-		t.nobody(to, svc, nil)
+		t.nobody(to, svc, &known{}, nil)
 		return nil
 	}
 	problem := model.Problem{

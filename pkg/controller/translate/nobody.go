@@ -26,12 +26,11 @@ const (
 // refusedAddresses ends the sentence about addresses that reachable refuses.
 const refusedAddresses = "addresses of a machine itself, of its link, or of its cloud's metadata service; to those, no connection is made"
 
-// nobody tells why a service has no server. all are its endpoints. The words
-// do not depend on how many they are, which changes all the time.
-func (t *translation) nobody(to *target, svc *corev1.Service, all []candidate) {
+// nobody tells why a service has no server. all are its endpoints, wanted those
+// with the port that the route wants. The words do not depend on how many they
+// are, which changes all the time.
+func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted []*candidate) {
 	p := model.Problem{Field: to.field + ".name", Value: to.service, Service: to.service}
-	ports := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !t.hasPort(c) })
-	wanted := slices.DeleteFunc(slices.Clone(ports), func(c candidate) bool { return !t.wantsPort(c.portName, c.port) })
 	switch {
 	case svc == nil:
 		p.Cause, p.Message = model.ServiceNotFound, t.noService(to.service)
@@ -40,15 +39,15 @@ func (t *translation) nobody(to *target, svc *corev1.Service, all []candidate) {
 		p.Message = fmt.Sprintf("service %s has no port %s%s", to.service, t.in.NoPort, there("; it has ", portsOfService(svc)))
 	case svc.Annotations[idledAnnotation] != "":
 		return // It is asleep, as it is meant to be.
-	case len(all) == 0:
+	case len(all.candidates) == 0:
 		p.Cause, p.Message = model.NoEndpoints, "service "+to.service+" has no endpoints"
-	case len(ports) == 0:
+	case len(all.ported) == 0:
 		p.Cause = model.PortNotFound
 		p.Message = "the endpoints of service " + to.service + " have no TCP port; look at the ports of the service, and at those of its pods"
 	case len(wanted) == 0:
 		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.Route.Spec.Port.TargetPort.String()
-		p.Message = fmt.Sprintf("the endpoints of service %s have no port %s%s", to.service, p.Value, there("; they have ", portsOfEndpoints(ports)))
-	case !slices.ContainsFunc(wanted, t.mayConnect):
+		p.Message = fmt.Sprintf("the endpoints of service %s have no port %s%s", to.service, p.Value, all.ports())
+	case !slices.ContainsFunc(wanted, func(c *candidate) bool { return t.mayConnect(*c) }):
 		p.Cause, p.Message = model.EndpointsRefused, "service "+to.service+" leads to "+refusedAddresses
 		addresses := make([]string, 0, len(wanted))
 		for _, c := range wanted {
@@ -117,12 +116,16 @@ func portsOfService(svc *corev1.Service) []port {
 	return list
 }
 
-func portsOfEndpoints(all []candidate) []port {
-	var list []port
-	for _, c := range all {
-		list = append(list, port{portName(c.portName), c.port})
+// ports lists the ports of endpoints.
+func (k *known) ports() string {
+	if k.listed == "" {
+		list := make([]port, 0, len(k.ported))
+		for _, c := range k.ported {
+			list = append(list, port{portName(c.portName), c.port})
+		}
+		k.listed = there("; they have ", list)
 	}
-	return list
+	return k.listed
 }
 
 // there lists the ports that there are, after some words; it is "" for none.
