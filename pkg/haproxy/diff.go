@@ -353,6 +353,10 @@ func (d *differ) servers(name string, have *Backend, want []Server) {
 }
 
 func (d *differ) addServer(backend string, s *Server) {
+	if path, lacks := d.lacksCA(s); lacks {
+		d.reload(ReasonPayloadTooLarge, path)
+		return
+	}
 	id := d.live(backend) + "/" + s.Name
 	added := *s
 	added.Ready, added.Down = false, false

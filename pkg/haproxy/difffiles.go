@@ -24,7 +24,11 @@ func (d *differ) ca(path string) {
 		return
 	}
 	if len(want) > maxPayload {
-		d.reload(ReasonPayloadTooLarge, path)
+		// No worker loads what no server names: there would be no end of reloads.
+		// The first server that does asks for one.
+		if exists || !d.features.DynamicServers || path == d.files.ClientCA.String() || d.trustedByServers(path) {
+			d.reload(ReasonPayloadTooLarge, path)
+		}
 		return
 	}
 	if !exists {
@@ -32,6 +36,16 @@ func (d *differ) ca(path string) {
 	}
 	d.send(Command{Kind: "set ssl ca-file", Text: payload("set ssl ca-file "+path, compactPEM(want))})
 	d.send(Command{Kind: "commit ssl ca-file", Text: "commit ssl ca-file " + path, effect: func(s *State) { s.CAs[path] = want }})
+}
+
+// lacksCA reports whether a server would be verified by a file that can only
+// come by a reload.
+func (d *differ) lacksCA(s *Server) (path string, lacks bool) {
+	if path = s.caFile(); path == "" {
+		return "", false
+	}
+	_, exists := d.applied.CAs[path]
+	return path, !exists && len(d.desired.CAs[path]) > maxPayload
 }
 
 // trustedByServers reports whether running servers are verified by the file.

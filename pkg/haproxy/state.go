@@ -175,6 +175,13 @@ func (b *Backend) text(name, shared string) string {
 	return t.String()
 }
 
+// caFile is the CA file that the server is verified by, "" for none.
+func (s *Server) caFile() string {
+	_, rest, _ := strings.Cut(s.Options, " ca-file ")
+	path, _, _ := strings.Cut(rest, " ")
+	return path
+}
+
 // namedCAs are the CA files that servers are verified by.
 func (s *State) namedCAs() map[string]bool {
 	named, seen := map[string]bool{}, map[string]bool{}
@@ -185,8 +192,7 @@ func (s *State) namedCAs() map[string]bool {
 				continue // Most are like many others.
 			}
 			seen[options] = true
-			if _, rest, found := strings.Cut(options, " ca-file "); found {
-				path, _, _ := strings.Cut(rest, " ")
+			if path := b.Servers[i].caFile(); path != "" {
 				named[path] = true
 			}
 		}
