@@ -74,6 +74,8 @@ type Checker struct {
 	endpoints map[netip.AddrPort]*endpoint
 	routes    map[model.RouteKey][]Target
 	due       schedule
+	// sizes has how many endpoints the routes of each namespace have.
+	sizes map[string]int
 	// news are endpoints whose state has changed since the last Drain.
 	news map[netip.AddrPort]bool
 }
@@ -94,6 +96,7 @@ type endpoint struct {
 	since    time.Time
 	downtime time.Duration
 	took     time.Duration
+	lane     *lane
 	place    place
 }
 
@@ -105,6 +108,7 @@ func New(o Options) *Checker {
 	c := &Checker{
 		opts: o, changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		endpoints: map[netip.AddrPort]*endpoint{}, routes: map[model.RouteKey][]Target{}, news: map[netip.AddrPort]bool{},
+		due: newSchedule(), sizes: map[string]int{},
 	}
 	c.register()
 	return c
@@ -136,6 +140,9 @@ func (c *Checker) Set(route model.RouteKey, targets []Target) {
 	} else {
 		c.routes[route] = targets
 	}
+	if c.sizes[route.Namespace] += len(targets) - len(before); c.sizes[route.Namespace] == 0 {
+		delete(c.sizes, route.Namespace)
+	}
 	wanted := make(map[netip.AddrPort]bool, len(targets))
 	for _, t := range targets {
 		wanted[t.Address] = true
@@ -143,7 +150,7 @@ func (c *Checker) Set(route model.RouteKey, targets []Target) {
 		if e == nil {
 			e = &endpoint{address: t.Address, routes: map[model.RouteKey]time.Duration{}, place: nowhere}
 			c.endpoints[t.Address] = e
-			c.due.push(e, time.Now())
+			c.due.push(e, route.Namespace, time.Now())
 		}
 		_, had := e.routes[route]
 		e.routes[route] = t.Interval
@@ -151,7 +158,7 @@ func (c *Checker) Set(route model.RouteKey, targets []Target) {
 		if had || !e.failing {
 			due = due.Add(t.Interval)
 		} // Else it may be another pod, at an address that failed before.
-		c.due.hasten(e, due)
+		c.due.hasten(e, c.namespaceOf(e), due)
 	}
 	for _, t := range before {
 		if e := c.endpoints[t.Address]; e != nil && !wanted[t.Address] {
@@ -162,6 +169,19 @@ func (c *Checker) Set(route model.RouteKey, targets []Target) {
 		}
 	}
 	notify(c.wake)
+}
+
+// namespaceOf is the namespace in whose lane an endpoint waits: of those that
+// have it, the one with the fewest, so that nobody is held up by having an
+// endpoint in common with somebody who has many.
+func (c *Checker) namespaceOf(e *endpoint) string {
+	var least string
+	for route := range e.routes {
+		if n := route.Namespace; least == "" || c.sizes[n] < c.sizes[least] || c.sizes[n] == c.sizes[least] && n < least {
+			least = n
+		}
+	}
+	return least
 }
 
 // forget drops an endpoint that no route has any more.
@@ -259,7 +279,7 @@ func (c *Checker) judge(e *endpoint, err error, took time.Duration, late bool) {
 			c.tell(e.address)
 		}
 	}
-	c.due.push(e, now.Add(e.pause()))
+	c.due.push(e, c.namespaceOf(e), now.Add(e.pause()))
 	notify(c.wake) // It may be due before all others.
 }
 

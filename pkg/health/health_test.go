@@ -317,3 +317,37 @@ func TestChecksConnectAndReset(t *testing.T) {
 	cancel()
 	<-ended
 }
+
+// TestNamespacesTakeTurns: a namespace with as many silent endpoints as it may
+// have, checked as often as possible, costs the others none of their checks.
+func TestNamespacesTakeTurns(t *testing.T) {
+	const hostile = 10_000
+	run(t, 200, func(t *testing.T, c *health.Checker, p *pods) {
+		victim := model.RouteKey{Namespace: "victim", Name: "a"}
+		shared := 0 // An endpoint that the other namespace has, too.
+		for i := range hostile {
+			p.set(p.silent, address(i), i != shared)
+			c.Set(key(strconv.Itoa(i)), targets(time.Second, i))
+		}
+		_ = after(c, time.Minute)
+		c.Set(victim, targets(5*time.Second, shared, hostile, hostile+1))
+		_ = after(c, time.Minute)
+		for _, i := range []int{shared, hostile, hostile + 1} {
+			before := p.count(address(i))
+			_ = after(c, 10*time.Minute)
+			if n := p.count(address(i)) - before; n < 100 {
+				t.Errorf("%d checks of endpoint %d in 10 min, every 5 s", n, i)
+			}
+		}
+		p.set(p.dead, address(hostile), true)
+		if changes := after(c, 15*time.Second); !changes[address(hostile)] {
+			t.Error("a pod that is dead is not known after 15 s")
+		}
+		p.set(p.dead, address(hostile), false)
+		if changes := after(c, 15*time.Second); changes[address(hostile)] {
+			t.Error("a pod that is back is not known after 15 s")
+		} else if _, told := changes[address(hostile)]; !told {
+			t.Error("nothing is told of a pod that is back")
+		}
+	})
+}
