@@ -60,8 +60,8 @@ func (d *DataPlane) named(text string) (model.RouteKey, bool) {
 	return model.RouteKey{}, false
 }
 
-// routeOfFile is the route that a certificate, CA or allowlist file belongs
-// to; false where none that is wanted does.
+// routeOfFile is the route that a certificate or allowlist file belongs to;
+// false where none that is wanted does. (A CA file may be that of many.)
 func (d *DataPlane) routeOfFile(path string) (model.RouteKey, bool) {
 	stem, ok := d.opts.Templates.StemOfFile(path)
 	if !ok {

@@ -97,6 +97,12 @@ func (d *DataPlane) routesOf(commands []Command) map[model.RouteKey]bool {
 			routes[b.Route] = true
 		} else if k, ok := d.routeOfFile(c.object); ok {
 			routes[k] = true
+		} else if d.caUsers[c.object] > 0 {
+			for k, path := range d.cas {
+				if path == c.object {
+					routes[k] = true
+				}
+			}
 		}
 		for _, e := range c.entries {
 			if k, ok := d.routeOfEntry(e); ok {
