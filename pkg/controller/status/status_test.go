@@ -368,10 +368,10 @@ func TestFiveReplicasWriteEachChangeOnce(t *testing.T) {
 	if extra := c.attempts - before - 300; extra > 15 {
 		t.Errorf("%d attempts too many for 300 changes", extra)
 	}
-	if extra := c.reads - read - 300; extra > 60 {
-		t.Errorf("%d reads too many for 300 changes", extra)
+	if n := c.reads - read; n > 0 {
+		t.Errorf("%d reads for 300 changes that the watch has shown", n)
 	}
-	writes, attempts, gets := c.writes, c.attempts, c.reads
+	writes, attempts, reads := c.writes, c.attempts, c.reads
 	for range 48 {
 		for _, p := range c.replicas {
 			for k, r := range c.routes {
@@ -380,8 +380,8 @@ func TestFiveReplicasWriteEachChangeOnce(t *testing.T) {
 		}
 		c.run(t, 30*time.Minute)
 	}
-	if c.writes != writes || c.attempts != attempts || c.reads != gets {
-		t.Errorf("a day without changes: %d writes, %d attempts, %d reads", c.writes-writes, c.attempts-attempts, c.reads-gets)
+	if c.writes != writes || c.attempts != attempts || c.reads != reads {
+		t.Errorf("a day without changes: %d writes, %d attempts, %d reads", c.writes-writes, c.attempts-attempts, c.reads-reads)
 	}
 }
 
