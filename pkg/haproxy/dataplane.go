@@ -123,8 +123,8 @@ type DataPlane struct {
 	// slots has the endpoint of each slot, by "backend/server", for metrics,
 	// which other goroutines make.
 	slots sync.Map
-	// down has the endpoints that are taken out because their checks fail, by
-	// "backend/endpoint", for metrics as well.
+	// down has the endpoints that are taken out because their checks fail, as a
+	// set by backend that is replaced and never changed, for metrics as well.
 	down sync.Map
 
 	process *process

@@ -45,26 +45,22 @@ func (d *DataPlane) markDown(backend string, servers []Server, r *model.Route) {
 		failing[i] = err == nil && s.Check && d.failing[netip.AddrPortFrom(address, uint16(s.Port))] //nolint:gosec // a port
 		usable = usable || !failing[i] && s.Weight > 0 && !s.Backup
 	}
+	down := map[string]bool{}
 	for i := range servers {
-		servers[i].Down = failing[i] && usable
-		if id := backend + "/" + servers[i].Endpoint; servers[i].Down {
-			d.down.Store(id, true)
-		} else {
-			d.down.Delete(id)
+		if servers[i].Down = failing[i] && usable; servers[i].Down {
+			down[servers[i].Endpoint] = true
 		}
 	}
-}
-
-// forgetHealth drops what is noted of the endpoints of a backend that goes.
-func (d *DataPlane) forgetHealth(backend string) {
-	for _, s := range d.desired.Backends[backend].Servers {
-		d.down.Delete(backend + "/" + s.Endpoint)
+	if len(down) > 0 {
+		d.down.Store(backend, down)
+	} else {
+		d.down.Delete(backend)
 	}
 }
 
 // IsDown reports whether an endpoint of a backend is taken out because its
 // health checks fail. It may be called from any goroutine.
 func (d *DataPlane) IsDown(backend, endpoint string) bool {
-	_, down := d.down.Load(backend + "/" + endpoint)
-	return down
+	down, ok := d.down.Load(backend)
+	return ok && down.(map[string]bool)[endpoint]
 }

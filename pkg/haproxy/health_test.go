@@ -65,6 +65,9 @@ func TestServersWhoseChecksFail(t *testing.T) {
 		step("all fail", "a b c", model.Change{Health: []model.Health{healthOf(c, true)}})
 		step("one is back", "a", model.Change{Health: []model.Health{healthOf(a, false)}})
 		step("its neighbours are new", "a", model.Change{Upsert: []*model.Route{route("a", "a.test", a, c)}})
+		if p.IsDown("be_http:ns:a", b.ID) {
+			t.Error("a server is down that the route has no more")
+		}
 		step("the good one goes", "b c", model.Change{Upsert: []*model.Route{route("a", "a.test", b, c)}})
 		step("one that failed comes again", "a", model.Change{Upsert: []*model.Route{route("a", "a.test", a, b)}})
 

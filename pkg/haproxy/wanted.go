@@ -157,7 +157,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 	host := template.HostKeyOf(old)
 	dirty[host] = true
 	delete(d.hosts[host], key)
-	d.forgetHealth(d.backends[key])
+	d.down.Delete(d.backends[key])
 	delete(d.desired.Backends, d.backends[key])
 	d.pending.backends[d.backends[key]], d.unwanted[d.backends[key]] = true, true
 	d.useCA(key, nil)
