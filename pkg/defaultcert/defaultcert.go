@@ -141,8 +141,7 @@ func selfSigned(o Options) (model.Certificate, error) {
 		return model.Certificate{}, err
 	}
 	if c, err := parse(string(text)); err == nil {
-		block, _ := pem.Decode([]byte(c.Chain))
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil && cert.VerifyHostname(strings.Replace(name, "*", "x", 1)) == nil && o.Now.Before(cert.NotAfter.Add(-renewal)) {
+		if cert := c.Leaf(); cert != nil && cert.VerifyHostname(strings.Replace(name, "*", "x", 1)) == nil && o.Now.Before(cert.NotAfter.Add(-renewal)) {
 			return c, nil
 		}
 	}

@@ -115,7 +115,7 @@ func TestLinesOfTheDefaultCertificate(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pair, err := ca.Issue(tt.names...)
-			if got := strings.Join(namesOf(leafOf(pairOf(t, pair, err))), " "); got != tt.want {
+			if got := strings.Join(namesOf(pairOf(t, pair, err).Leaf()), " "); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

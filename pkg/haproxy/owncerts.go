@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
 	"slices"
 	"strings"
 
@@ -21,19 +20,6 @@ const (
 	keyRSA
 	keyECDSA
 )
-
-// leafOf is the first certificate of a chain, nil if it cannot be read.
-func leafOf(c *model.Certificate) *x509.Certificate {
-	block, _ := pem.Decode([]byte(c.Chain))
-	if block == nil {
-		return nil
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil
-	}
-	return cert
-}
 
 func keyKindOf(cert *x509.Certificate) keyKind {
 	if cert == nil {
@@ -177,7 +163,7 @@ func (d *DataPlane) kindOfFile(path string) keyKind {
 	if cert == nil {
 		return keyOther
 	}
-	return keyKindOf(leafOf(&model.Certificate{Chain: cert.PEM.Reveal()}))
+	return keyKindOf(model.Certificate{Chain: cert.PEM.Reveal()}.Leaf())
 }
 
 // wantDefaultNames gives the default certificate a second line, with its own
@@ -193,7 +179,7 @@ func (d *DataPlane) wantDefaultNames() {
 	if !tls.StrictSNI {
 		return
 	}
-	cert, path := leafOf(&tls.DefaultCertificate), d.files.DefaultCertificate.String()
+	cert, path := tls.DefaultCertificate.Leaf(), d.files.DefaultCertificate.String()
 	var names []string
 	room := maxLineBytes - len(path)
 	for _, name := range namesOf(cert) {

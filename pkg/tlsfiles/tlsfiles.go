@@ -189,12 +189,8 @@ func (f *Files) usable(what string, err error) bool {
 // tellLargeKey tells of a default certificate that no route could have. It is
 // served all the same: the administrator's own choice harms nobody else.
 func (f *Files) tellLargeKey(c model.Certificate) {
-	block, _ := pem.Decode([]byte(c.Chain))
-	if block == nil {
-		return
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
+	cert := c.Leaf()
+	if cert == nil {
 		return
 	}
 	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > model.MaxServedRSABits {

@@ -1,8 +1,6 @@
 package tlsfiles
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"log/slog"
 	"time"
 
@@ -29,13 +27,8 @@ func (f *Files) tellValidity(c model.Certificate) {
 	v := &f.validity
 	if v.chain != c.Chain {
 		*v = validity{chain: c.Chain}
-		block, _ := pem.Decode([]byte(c.Chain))
-		if block == nil {
-			return
-		}
-		// The first one is the host's own.
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
+		cert := c.Leaf()
+		if cert == nil {
 			return // It was parsed before it was taken.
 		}
 		v.from, v.until = cert.NotBefore, cert.NotAfter
