@@ -325,7 +325,7 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	var gone []model.RouteKey
 	for _, k := range sortedKeys(touched) {
 		if r := c.selected(k); r != nil {
-			if c.opts.Status != nil {
+			if c.opts.Status != nil && !ingress.IsPath(k) {
 				c.opts.Status.Observe(r)
 			}
 			set = append(set, r)

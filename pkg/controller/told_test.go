@@ -358,6 +358,39 @@ func TestTheEndOfACertificateIsTold(t *testing.T) {
 	})
 }
 
+// The path of an Ingress is no route of the cluster, whatever its time.
+func TestTheEndOfACertificateOfAnIngressIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := time.Date(2070, 1, 1, 0, 0, 0, 0, time.UTC)
+		began := time.Now()
+		now := func() time.Time { return end.Add(-time.Hour).Add(time.Since(began)) }
+		n, _, settle, log := telling(t, func(o *Options) {
+			o.Now, o.Admission.Now, o.Ingress = now, now, &ingress.Class{Controller: "c", Name: "mine"}
+		})
+		mine := "mine"
+		n.queue.Push(service("hello"), pods("hello", true, "192.0.2.1"), secret(t, "one"), change(source.KindIngress, &networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web", UID: "1"}, Spec: networkingv1.IngressSpec{
+				IngressClassName: &mine, Rules: []networkingv1.IngressRule{{Host: "a.test"}},
+				TLS:            []networkingv1.IngressTLS{{Hosts: []string{"a.test"}, SecretName: "one"}},
+				DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "hello", Port: networkingv1.ServiceBackendPort{Number: 80}}},
+			},
+		}))
+		n.queue.MarkSynced()
+		settle()
+		n.queue.Push(secret(t, "one"))
+		settle()
+		log.lines(t)
+		time.Sleep(time.Hour)
+		settle()
+		if lines := log.lines(t); len(lines) != 1 || lines[0].Reason != string(model.CertificateExpired) || lines[0].Ingress != "web" {
+			t.Errorf("the log has %+v", lines)
+		}
+		if n.observed != 0 {
+			t.Errorf("%d statuses of routes were looked at", n.observed)
+		}
+	})
+}
+
 // A verdict is logged when it is new, and when it is gone.
 func TestVerdictsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
