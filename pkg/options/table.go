@@ -248,7 +248,7 @@ func routeRows() []Row {
 		choice("load-balance-algorithm", "ROUTER_LOAD_BALANCE_ALGORITHM", "random", "How a server is chosen.", func(o *Options) *model.Balance { return &o.Routes.Balance }, algorithms...),
 		choice("tcp-balance-scheme", "ROUTER_TCP_BALANCE_SCHEME", "source", "How a server is chosen for passthrough.", func(o *Options) *model.Balance { return &o.Routes.TCPBalance }, algorithms...),
 		spec("backend-check-interval", "ROUTER_BACKEND_CHECK_INTERVAL", "5000ms", "Time between health checks of a server, at least "+model.MinCheckInterval.String()+", if their rate allows it.", func(o *Options) *time.Duration { return &o.Routes.CheckInterval }),
-		integer("health-check-rate", "ROUTER_HEALTH_CHECK_RATE", defaultCheckRate, 0, 10000, "Health checks in a second, of all servers together; with more servers than that they are checked less often. 0 is for none.", func(o *Options) *int { return &o.HealthCheckRate }),
+		integer("health-check-rate", "ROUTER_HEALTH_CHECK_RATE", defaultCheckRate, 0, 10000, "Health checks in a second, of all servers together. Where that is too few for --backend-check-interval, each server is checked less often. 0 is for none.", func(o *Options) *int { return &o.HealthCheckRate }),
 		custom("cookie-name", "ROUTER_COOKIE_NAME", "", fmt.Sprintf("letters, digits, _ and -, at most %d", model.MaxCookieName), "Name of session cookies; without one each route has its own.", func(o *Options, v string) error {
 			if len(v) > model.MaxCookieName || strings.ContainsFunc(v, func(r rune) bool {
 				return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
