@@ -1,11 +1,8 @@
 package controller
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -287,40 +284,10 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 			c.dirty[k] = true
 		}
 	}
-	touched, ingresses := map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
-	secrets, names := map[source.Key]bool{}, map[source.Key]bool{}
-	for _, change := range batch.Changes {
-		c.followed.heard(change)
-		c.names.heard(change)
-		if c.onlyStatus(change) {
-			continue
-		}
-		c.noteNamesOf(change.Key, names) // What it led to until now.
-		old := c.store.Apply(change)
-		noteSecrets(old, secrets)
-		c.noteNamesOf(change.Key, names)
-		c.noteService(change, old)
-		for _, key := range c.store.Affected(change, old) {
-			c.noteSecretsOf(key, secrets)
-			c.noteNamesOf(key, names)
-			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
-			if key.Kind == source.KindIngress {
-				c.touchIngress(k, source.ServicesWithEndpoints(change, old), ingresses)
-				continue
-			}
-			c.dirty[k] = true
-			switch change.Key.Kind {
-			case source.KindRoute, source.KindNamespace, source.KindSecret:
-				touched[k] = true
-			default: // Services, endpoints and names are no matter of admission.
-			}
-		}
-	}
+	touched, ingresses := c.takeIn(batch.Changes)
 	for _, k := range c.aging.take(c.opts.Now()) {
 		c.dirty[k], touched[k] = true, true
 	}
-	c.followSecrets(secrets)
-	c.followNames(names)
 	var set []*routev1.Route
 	var gone []model.RouteKey
 	for _, k := range sortedKeys(touched) {
@@ -350,6 +317,43 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 		return c.opts.DataPlane.Apply(ctx, change)
 	}
 	return haproxy.Outcome{Rejected: c.refused, Pending: sortedKeys(c.pending)}, nil // Nothing has become of it.
+}
+
+// takeIn takes changes of objects into the store, and returns the routes and
+// Ingresses whose admission they may change.
+func (c *Controller) takeIn(changes []source.Change) (touched, ingresses map[model.RouteKey]bool) {
+	touched, ingresses = map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
+	secrets, names := map[source.Key]bool{}, map[source.Key]bool{}
+	for _, change := range changes {
+		c.followed.heard(change)
+		c.names.heard(change)
+		if c.onlyStatus(change) {
+			continue
+		}
+		c.noteNamesOf(change.Key, names) // What it led to until now.
+		old := c.store.Apply(change)
+		noteSecrets(old, secrets)
+		c.noteNamesOf(change.Key, names)
+		c.noteService(change, old)
+		for _, key := range c.store.Affected(change, old) {
+			c.noteSecretsOf(key, secrets)
+			c.noteNamesOf(key, names)
+			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
+			if key.Kind == source.KindIngress {
+				c.touchIngress(k, source.ServicesWithEndpoints(change, old), ingresses)
+				continue
+			}
+			c.dirty[k] = true
+			switch change.Key.Kind {
+			case source.KindRoute, source.KindNamespace, source.KindSecret:
+				touched[k] = true
+			default: // Services, endpoints and names are no matter of admission.
+			}
+		}
+	}
+	c.followSecrets(secrets)
+	c.followNames(names)
+	return touched, ingresses
 }
 
 func (c *Controller) isReady() bool {
@@ -510,64 +514,4 @@ func (c *Controller) verdict(k model.RouteKey, s *served) admission.Verdict {
 		v.Admitted, v.Reason, v.Message = false, RejectedByProxy, message
 	}
 	return v
-}
-
-// SetFiles hands TLS files that have changed to the data plane. It returns at
-// once when ctx ends.
-func (c *Controller) SetFiles(ctx context.Context, files model.TLSFiles) {
-	select {
-	case c.requests <- func(context.Context) { c.files = &files }:
-	case <-ctx.Done():
-	}
-}
-
-// SetOwnAddresses has all routes looked at anew with other addresses of the
-// machine. It returns at once when ctx ends.
-func (c *Controller) SetOwnAddresses(ctx context.Context, addresses []netip.Addr) {
-	select {
-	case c.requests <- func(context.Context) { c.opts.Translate.Own.Addresses, c.allDirty = addresses, true }:
-	case <-ctx.Done():
-	}
-}
-
-// Routes reports all routes, by namespace and name.
-func (c *Controller) Routes(ctx context.Context) ([]model.RouteReport, error) {
-	reply := make(chan []model.RouteReport, 1)
-	select {
-	case c.requests <- func(ctx context.Context) { reply <- c.reports(ctx) }:
-		return <-reply, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("asking the controller: %w", ctx.Err())
-	}
-}
-
-func (c *Controller) reports(ctx context.Context) []model.RouteReport {
-	live := c.opts.DataPlane.Reports(ctx)
-	list := make([]model.RouteReport, 0, len(c.routes))
-	for k, s := range c.routes {
-		r := c.selected(k)
-		if r == nil {
-			continue
-		}
-		v := c.verdict(k, s)
-		report := model.RouteReport{
-			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
-			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.told.problems, Servers: []model.ServerReport{},
-		}
-		if p := c.ingressPath(k); p != nil {
-			report.Ingress, report.Exact, report.Host = p.Ingress, p.Exact, shownHost(s.verdict)
-		}
-		if r.Spec.TLS != nil {
-			report.Termination = model.Termination(r.Spec.TLS.Termination)
-		}
-		if l, ok := live[k]; ok {
-			report.Backend = l.Backend
-			report.Servers = append(report.Servers, l.Servers...)
-		}
-		list = append(list, report)
-	}
-	slices.SortFunc(list, func(a, b model.RouteReport) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	return list
 }
