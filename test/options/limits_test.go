@@ -197,12 +197,15 @@ func TestLimitsAndDefaultsOfRoutes(t *testing.T) {
 		if d := time.Since(started); d > 10*time.Second {
 			t.Errorf("it took %v", d)
 		}
+		if metrics := statisticsPage(t, r, "/metrics"); !strings.Contains(metrics, "\nrouter_health_endpoints 2\n") {
+			t.Errorf("metrics are %s", metrics)
+		}
 		says(t, r, "option abortonclose", "option contstats")
 		if text := string(must[[]byte](t)(os.ReadFile(filepath.Join(r.Dir, "conf", "haproxy.config")))); strings.Contains(text, "idle-close-on-response") {
 			t.Error("idle connections are kept for their next response")
 		}
 
-		automatic := start(t, haproxy, dir, "--max-connections=auto", "--abort-on-close=false")
+		automatic := start(t, haproxy, dir, "--max-connections=auto", "--abort-on-close=false", "--health-check-rate=0")
 		if got := automatic.Info("Maxconn"); got == "" || got == "0" || got == "50000" || got == "2000" {
 			t.Errorf("HAProxy's own limit of connections is %q", got)
 		}
@@ -210,6 +213,9 @@ func TestLimitsAndDefaultsOfRoutes(t *testing.T) {
 			t.Errorf("a header that fits the default buffer has status %d", a.StatusCode)
 		}
 		says(t, automatic, "option idle-close-on-response")
+		if metrics := statisticsPage(t, automatic, "/metrics"); strings.Contains(metrics, "router_health_endpoints") {
+			t.Errorf("without health checks, metrics are %s", metrics)
+		}
 	})
 }
 
