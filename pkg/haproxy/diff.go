@@ -153,12 +153,6 @@ func addKeys[V any](set map[string]bool, m map[string]V) {
 	}
 }
 
-// Diff compares all of two states. In desired, servers are named by their
-// endpoints; how they are placed follows from applied and features.
-func Diff(applied, desired *State, f Features, files template.Layout) Plan {
-	return diff(applied, desired, everything(applied, desired), f, files)
-}
-
 // diff compares the parts of two states that are in scope. The order of the
 // commands is that in which no request goes wrong: what is new comes from the
 // server up to the lookup table, what goes from the table down.

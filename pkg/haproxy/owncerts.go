@@ -60,10 +60,12 @@ type ownCertificates struct {
 	kinds map[string]keyKind
 	// below has the exact names by what is behind their first label.
 	below map[string]map[string]bool
+	// left is how many hosts found no room in the lines of wildcards, as logged.
+	left map[string]int
 }
 
 func newOwnCertificates() *ownCertificates {
-	return &ownCertificates{kinds: map[string]keyKind{}, below: map[string]map[string]bool{}}
+	return &ownCertificates{kinds: map[string]keyKind{}, below: map[string]map[string]bool{}, left: map[string]int{}}
 }
 
 const wildcardLabel = "*"
@@ -151,8 +153,14 @@ func (d *DataPlane) wantOwn(names map[string]bool) {
 	d.wantDefaultNames()
 }
 
+// tellLeft logs how many hosts found no room in a line, when that has changed.
 func (d *DataPlane) tellLeft(names string, left int) {
-	if left > 0 {
+	if d.own.left[names] == left {
+		return
+	}
+	if d.own.left[names] = left; left == 0 {
+		delete(d.own.left, names)
+	} else {
 		d.opts.Logger.Warn("too many hosts below a wildcard have certificates with keys that HAProxy prefers less; the others get the wildcard's certificate", "wildcard", names, "others", left)
 	}
 }

@@ -79,6 +79,9 @@ func BenchmarkReloads(b *testing.B) {
 			}
 			close(stop)
 			clients.Wait()
+			if lost := seen.failed.Load() + closed.Load(); lost > 0 {
+				b.Errorf("%d requests failed, and %d WebSockets were closed", seen.failed.Load(), closed.Load())
+			}
 			slices.Sort(took)
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(seen.asked.Load()), "requests")
