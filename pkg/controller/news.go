@@ -155,18 +155,18 @@ func (n *news) flush() {
 // forget drops what was said of a route that is gone.
 func (n *news) forget(k model.RouteKey) { delete(n.last, k) }
 
-// counts are how many routes there are, how many of them are served and how
-// many are not, and how many of those that are served are degraded.
+// counts are how many routes there are, how many of them are admitted and how
+// many are not, and how many of those that are admitted are degraded.
 func (c *Controller) counts() []any {
-	served, degraded := 0, 0
+	admitted, degraded := 0, 0
 	for k, s := range c.routes {
 		if !c.verdict(k, s).Admitted {
 			continue
 		}
-		served++
+		admitted++
 		if slices.ContainsFunc(s.told.problems, func(p model.Problem) bool { return p.Cause != model.SettingIgnored }) {
 			degraded++
 		}
 	}
-	return []any{"routes", len(c.routes), "served", served, "rejected", len(c.routes) - served, "degraded", degraded}
+	return []any{"routes", len(c.routes), "admitted", admitted, "rejected", len(c.routes) - admitted, "degraded", degraded}
 }

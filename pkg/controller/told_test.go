@@ -30,7 +30,7 @@ type diary struct{ bytes.Buffer }
 
 type line struct {
 	Level, Msg, Namespace, Name, Ingress, Reason, Message string
-	Count, Routes, Served, Rejected, Degraded             int
+	Count, Routes, Admitted, Rejected, Degraded           int
 }
 
 // lines are those since the last call.
@@ -432,7 +432,7 @@ func TestTheLogIsBounded(t *testing.T) {
 			t.Fatalf("%d lines", len(lines))
 		}
 		summary, count := lines[newsLines], lines[newsLines+1]
-		if summary.Routes != routes+2 || summary.Served != routes+1 || summary.Rejected != 1 || summary.Degraded != routes {
+		if summary.Routes != routes+2 || summary.Admitted != routes+1 || summary.Rejected != 1 || summary.Degraded != routes {
 			t.Errorf("the start is summed up as %+v", summary)
 		}
 		if count.Count != routes+1-newsLines || count.Level != "WARN" {

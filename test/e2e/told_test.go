@@ -87,7 +87,7 @@ func TestWhatIsWrongIsTold(t *testing.T) {
 		}
 		// What has to last first is not among what was wrong at the start.
 		for _, want := range []string{
-			"routes=9 served=8 rejected=1 degraded=5", `msg="a route is not served" namespace=default name=nowhere reason=InvalidHost`,
+			"routes=9 admitted=8 rejected=1 degraded=5", `msg="a route is not served" namespace=default name=nowhere reason=InvalidHost`,
 			`ingress=web host=web.test path="" reason=ServiceNotFound message="spec.rules[0].http.paths[0].backend.service.name: there is no service helo in default; did you mean hello?"`,
 		} {
 			if err := logs(want); err != nil {
