@@ -176,7 +176,7 @@ func (d *demo) answers() {
 // isPrivate looks at the sockets that the script's processes listen on.
 func (d *demo) isPrivate() {
 	d.t.Helper()
-	listening := listeners(d.t)
+	listening := listeners(d.t, d.cmd.Process.Pid)
 	count := 0
 	for _, pid := range descendants(d.t, d.cmd.Process.Pid) {
 		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
@@ -203,13 +203,15 @@ func (d *demo) isPrivate() {
 // loopback is 127.0.0.1 as the system writes it.
 const loopback = "0100007F"
 
-// listeners are the addresses that are listened on with TCP, by inode.
-func listeners(t *testing.T) map[string]string {
+// listeners are the addresses that are listened on with TCP, by inode, where a
+// process is: tests in network namespaces may have left this one's first thread
+// in one of theirs.
+func listeners(t *testing.T, pid int) map[string]string {
 	t.Helper()
 	const listen = "0A"
 	found := map[string]string{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := os.ReadFile(table) //nolint:gosec // of the system
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table)) //nolint:gosec // of the system
 		if err != nil {
 			continue // There is no IPv6.
 		}
