@@ -92,8 +92,8 @@ soak: test-deps ## Replays 2,000 random sequences of changes on each HAProxy (an
 	$(GO) test ./pkg/haproxy -run EqualAColdStart -timeout 4h -v -sequences 2000
 
 .PHONY: bench
-bench: haproxy haproxy-3.2 ## Measures changes beside clients, 1,000 routes, on each HAProxy (ten minutes)
-	ulimit -n 20000; $(GO) test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
+bench: haproxy haproxy-3.2 ## Measures changes and reloads beside clients, on each HAProxy (half an hour)
+	ulimit -n 20000; $(GO) test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 1h
 
 .PHONY: clean
 clean: ## Removes what was built

@@ -180,7 +180,11 @@ func (r *rig) pair(i, port int) {
 // answers counts what clients see.
 type answers struct{ asked, failed atomic.Int64 }
 
-// ask sends requests to all the routes, in an order of the client's own, over
+// askedRoutes is how many of the routes clients ask for: HAProxy keeps connections
+// to the pods of all of them, whose other ends are in this process.
+const askedRoutes = 1000
+
+// ask sends requests to routes of all kinds, in an order of the client's own, over
 // connections that are kept.
 func (r *rig) ask(n int, stop <-chan struct{}, seen *answers) {
 	client := r.client(n%2 == 1)
@@ -190,7 +194,8 @@ func (r *rig) ask(n int, stop <-chan struct{}, seen *answers) {
 			return
 		default:
 		}
-		i := i % *many
+		at := i % min(askedRoutes, *many)
+		i := (at*(*many/min(askedRoutes, *many)) + at%len(kinds)) % *many
 		scheme := "https"
 		if kinds[i%len(kinds)] == "" {
 			scheme = "http"
