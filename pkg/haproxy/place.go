@@ -59,20 +59,22 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 	for i := range want {
 		wanted[want[i].Endpoint] = &want[i]
 	}
+	former := map[string]int{} // Slots of endpoints that have other options now.
 	for i := range placed {
 		s := &placed[i]
 		if s.Endpoint == "" && !s.Ready {
 			continue
 		}
 		w, ok := wanted[s.Endpoint]
-		if ok && w.Options == s.Options {
+		switch {
+		case !ok: // Not wanted, or ready though it stands for nobody.
+			retire(s)
+		case w.Options == s.Options:
 			*s = named(*w, s.Name)
 			delete(wanted, s.Endpoint)
-			continue
+		default:
+			former[s.Endpoint] = i
 		}
-		// Not wanted, or ready though it stands for nobody. Leaving until its
-		// last connection ends; then it is free again.
-		s.Endpoint, s.Ready, s.Leaving, s.Down = "", false, true, false
 	}
 	for i := range want {
 		w := &want[i]
@@ -83,13 +85,20 @@ func placeInSlots(have []Server, want []Server) (placed []Server, left int) {
 			return s.Endpoint == "" && !s.Leaving && s.Options == w.Options
 		})
 		if free < 0 {
-			left++
+			left++ // With other options, it serves as it did until the reload.
 			continue
+		}
+		if i, ok := former[w.Endpoint]; ok {
+			retire(&placed[i])
 		}
 		placed[free] = named(*w, placed[free].Name)
 	}
 	return placed, left
 }
+
+// retire takes a slot from its endpoint. It is leaving until its last connection
+// ends; then it is free again.
+func retire(s *Server) { s.Endpoint, s.Ready, s.Leaving, s.Down = "", false, true, false }
 
 func named(s Server, name string) Server {
 	s.Name = name
