@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // TestEndpointsThatFailAreLogged has one that begins to fail and ceases to, and
 // one that is gone.
 func TestEndpointsThatFailAreLogged(t *testing.T) {
-	d := &diary{}
+	d := &bytes.Buffer{}
 	n := newNews(slog.New(slog.NewTextHandler(d, nil)), time.Now)
 	at := netip.MustParseAddrPort("192.0.2.1:8080")
 	routes := []model.RouteKey{{Namespace: "a", Name: "b"}, {Namespace: "c", Name: "d"}}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,17 @@ import (
 )
 
 // diary keeps what is logged, one JSON object each.
-type diary struct{ bytes.Buffer }
+type diary struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
 
 type line struct {
 	Level, Msg, Namespace, Name, Ingress, Reason, Message string
@@ -36,14 +47,16 @@ type line struct {
 // lines are those since the last call.
 func (d *diary) lines(t *testing.T) (list []line) {
 	t.Helper()
-	for text := range strings.Lines(d.String()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for text := range strings.Lines(d.text.String()) {
 		var l line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, l)
 	}
-	d.Reset()
+	d.text.Reset()
 	return list
 }
 
