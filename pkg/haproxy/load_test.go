@@ -2,14 +2,11 @@ package haproxy_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +15,6 @@ import (
 	"router/pkg/model"
 	"router/test/certs"
 	"router/test/haproxies"
-	"router/test/pods"
 )
 
 // TestNothingIsReadTwiceForALoad: neither a start nor a reload has HAProxy check
@@ -106,38 +102,14 @@ func TestRoutesWithOneCAShareAFile(t *testing.T) {
 // TestARouteServesUntilTheReloadForItsCA: servers keep the CA that they were made
 // with, and requests go on until the reload that brings another one.
 func TestARouteServesUntilTheReloadForItsCA(t *testing.T) {
-	ca, err := certs.NewAuthority("pods")
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, ca := securePod(t, nil)
 	next, err := certs.NewAuthority("next")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := ca.Issue("pods.test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := pair.TLS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := pods.Serve(l, "secure", &tls.Config{Certificates: []tls.Certificate{cert}}) //nolint:gosec // a test's
-	t.Cleanup(s.Close)
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	n, _ := strconv.Atoi(port)
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary, func(o *haproxy.Options) { o.ReloadInterval = time.Hour })
-		with := func(pem string) *model.Route {
-			r := route("secure", "secure.test", model.Server{ID: "pod:p:svc::" + host + ":" + port, Address: host, Port: n, Weight: 1})
-			r.Termination, r.Insecure = model.TerminationReencrypt, model.InsecureAllow
-			r.Backend.TLS = &model.ServerTLS{CA: pem}
-			return r
-		}
+		with := func(pem string) *model.Route { return secureRoute(server, &model.ServerTLS{CA: pem}) }
 		apply(t, p, model.Change{Upsert: []*model.Route{with(ca.PEM)}})
 		o := apply(t, p, model.Change{Upsert: []*model.Route{with(ca.PEM + next.PEM)}})
 		if o.Reloaded || o.Next.IsZero() {

@@ -39,17 +39,18 @@ const nowhere place = -1
 // push puts an endpoint into the lane of a namespace. It must be in none.
 func (s *schedule) push(e *endpoint, namespace string, due time.Time) {
 	l := s.lanes[namespace]
-	if l == nil {
+	isNew := l == nil
+	if isNew {
 		l = &lane{name: namespace, place: nowhere}
 		s.lanes[namespace] = l
-		e.lane = l
-		heap.Push(l.lineOf(e), waiting{e, due})
-		heap.Push(&s.asleep, l)
-		return
 	}
 	e.lane = l
 	heap.Push(l.lineOf(e), waiting{e, due})
-	s.fix(l)
+	if isNew {
+		heap.Push(&s.asleep, l)
+	} else {
+		s.fix(l)
+	}
 }
 
 // remove takes an endpoint out of its line, if it is in one.
