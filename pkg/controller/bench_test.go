@@ -15,7 +15,6 @@ import (
 
 	"router/pkg/controller/admission"
 	"router/pkg/controller/status"
-	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -27,9 +26,9 @@ type accepting struct {
 }
 
 // Apply implements DataPlane.
-func (a *accepting) Apply(context.Context, model.Change) (haproxy.Outcome, error) {
+func (a *accepting) Apply(context.Context, model.Change) (model.Outcome, error) {
 	a.changes++
-	return haproxy.Outcome{}, nil
+	return model.Outcome{}, nil
 }
 
 // Set implements StatusWriter.

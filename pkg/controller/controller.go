@@ -21,9 +21,9 @@ import (
 
 // DataPlane is what serves the routes. *haproxy.DataPlane is one.
 type DataPlane interface {
-	Apply(context.Context, model.Change) (haproxy.Outcome, error)
-	Converge(context.Context) (haproxy.Outcome, error)
-	Verify(context.Context) (haproxy.Outcome, error)
+	Apply(context.Context, model.Change) (model.Outcome, error)
+	Converge(context.Context) (model.Outcome, error)
+	Verify(context.Context) (model.Outcome, error)
 	Exited() <-chan struct{}
 	Reports(context.Context) map[model.RouteKey]haproxy.Report
 	Stop(context.Context) error
@@ -135,18 +135,18 @@ type served struct {
 	// model is nil where the route is not admitted.
 	model *model.Route
 	// held is zero where the route is admitted, or has no host.
-	held model.Held
+	held model.Reservation
 }
 
 // inDataPlane reports whether the data plane knows of the route.
-func (s *served) inDataPlane() bool { return s.model != nil || s.held != model.Held{} }
+func (s *served) inDataPlane() bool { return s.model != nil || s.held != model.Reservation{} }
 
 // heldBy is what a route holds that is not admitted.
-func heldBy(k model.RouteKey, v admission.Verdict) model.Held {
+func heldBy(k model.RouteKey, v admission.Verdict) model.Reservation {
 	if !v.Held {
-		return model.Held{}
+		return model.Reservation{}
 	}
-	return model.Held{Key: k, Host: v.Host, Wildcard: v.Wildcard}
+	return model.Reservation{Key: k, Host: v.Host, Wildcard: v.Wildcard}
 }
 
 // New returns a controller that has seen nothing.
@@ -191,7 +191,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		// is time to compare, what is wrong with a route has lasted or its
 		// certificate's time has come, or somebody asks (the watch of the TLS
 		// files, too).
-		var outcome haproxy.Outcome
+		var outcome model.Outcome
 		var err error
 		select {
 		case <-ctx.Done():
@@ -252,7 +252,7 @@ func (c *Controller) Run(ctx context.Context) error {
 }
 
 // nextLook says when the data plane is to be looked at again.
-func (c *Controller) nextLook(o haproxy.Outcome, err error) (time.Duration, bool) {
+func (c *Controller) nextLook(o model.Outcome, err error) (time.Duration, bool) {
 	if err != nil {
 		pause := min(retryAfter<<min(c.failures, 10), maxRetry)
 		c.failures++
@@ -276,7 +276,7 @@ func (c *Controller) markReady() {
 }
 
 // turn takes the changes in and hands what they touch to the data plane.
-func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
+func (c *Controller) turn(ctx context.Context) (model.Outcome, error) {
 	batch := c.opts.Queue.Drain()
 	if c.allDirty {
 		c.allDirty = false
@@ -309,14 +309,14 @@ func (c *Controller) turn(ctx context.Context) (haproxy.Outcome, error) {
 	}
 	// The secrets that routes need are initial objects, too.
 	if c.synced = c.synced || batch.Synced && len(c.followed.awaited) == 0; !c.synced {
-		return haproxy.Outcome{}, nil
+		return model.Outcome{}, nil
 	}
 	change := c.translate()
 	c.followHealth(change)
 	if c.failures > 0 || !change.IsEmpty() || !c.isReady() {
 		return c.opts.DataPlane.Apply(ctx, change)
 	}
-	return haproxy.Outcome{Rejected: c.refused, Pending: sortedKeys(c.pending)}, nil // Nothing has become of it.
+	return model.Outcome{Rejected: c.refused, Pending: sortedKeys(c.pending)}, nil // Nothing has become of it.
 }
 
 // takeIn takes changes of objects into the store, and returns the routes and
@@ -430,9 +430,9 @@ func (c *Controller) translate() model.Change {
 			if before == nil || !now.model.Equal(before.model) {
 				change.Upsert = append(change.Upsert, now.model)
 			}
-		} else if now.held = heldBy(k, verdict); now.held != (model.Held{}) {
+		} else if now.held = heldBy(k, verdict); now.held != (model.Reservation{}) {
 			if before == nil || before.held != now.held {
-				change.Hold = append(change.Hold, now.held)
+				change.Reserve = append(change.Reserve, now.held)
 			}
 		} else if before != nil && before.inDataPlane() {
 			change.Delete = append(change.Delete, k)
@@ -454,7 +454,7 @@ func sortedKeys(set map[model.RouteKey]bool) []model.RouteKey {
 
 // report tells the status of the routes that the turn touched, and of those
 // that waited for the data plane.
-func (c *Controller) report(o haproxy.Outcome) {
+func (c *Controller) report(o model.Outcome) {
 	pending := map[model.RouteKey]bool{}
 	for _, k := range o.Pending {
 		pending[k] = true

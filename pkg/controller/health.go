@@ -35,7 +35,7 @@ func (c *Controller) followHealth(change model.Change) {
 	for _, k := range change.Delete {
 		c.opts.Health.Set(k, nil)
 	}
-	for _, h := range change.Hold {
+	for _, h := range change.Reserve {
 		c.opts.Health.Set(h.Key, nil)
 	}
 	for _, r := range change.Upsert {

@@ -21,7 +21,6 @@ import (
 	"router/pkg/controller/admission"
 	"router/pkg/controller/ingress"
 	"router/pkg/controller/status"
-	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/pkg/template"
@@ -38,14 +37,14 @@ type rendering struct {
 }
 
 // Apply implements DataPlane.
-func (r *rendering) Apply(_ context.Context, c model.Change) (haproxy.Outcome, error) {
+func (r *rendering) Apply(_ context.Context, c model.Change) (model.Outcome, error) {
 	for _, route := range c.Upsert {
 		r.rendered++
 		if _, err := r.templates.Route(route); err != nil {
 			r.t.Errorf("%s is admitted and cannot be rendered: %.500v", route.Key, err)
 		}
 	}
-	return haproxy.Outcome{}, nil
+	return model.Outcome{}, nil
 }
 
 // poison makes objects that nobody would write, but that some source may

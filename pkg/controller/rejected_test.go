@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -17,11 +16,11 @@ func TestARejectedRouteStaysRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, _, settle := run(t, source.Selection{})
 		k := model.RouteKey{Namespace: "n", Name: "r"}
-		n.outcome = haproxy.Outcome{Rejected: map[model.RouteKey]string{k: "no"}}
+		n.outcome = model.Outcome{Rejected: map[model.RouteKey]string{k: "no"}}
 		n.queue.Push(routeTo("r", "hello", nil))
 		n.queue.MarkSynced()
 		settle()
-		n.outcome = haproxy.Outcome{}
+		n.outcome = model.Outcome{}
 		n.queue.Push(change(source.KindService, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "hello"}}))
 		settle()
 		if d := n.desired[k]; d.Admitted || d.Reason != string(RejectedByProxy) {

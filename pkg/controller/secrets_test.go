@@ -32,7 +32,7 @@ type neighbours struct {
 	applied  []model.Change
 	said     []string
 	// outcome is what becomes of changes.
-	outcome haproxy.Outcome
+	outcome model.Outcome
 	// desired are the last statuses that were asked for; the mutex is for tests
 	// that look at them while time passes.
 	mu       sync.Mutex
@@ -40,15 +40,15 @@ type neighbours struct {
 	followed []string
 }
 
-func (n *neighbours) Apply(_ context.Context, c model.Change) (haproxy.Outcome, error) {
+func (n *neighbours) Apply(_ context.Context, c model.Change) (model.Outcome, error) {
 	n.applied = append(n.applied, c)
 	return n.outcome, nil
 }
 
-func (n *neighbours) Converge(context.Context) (haproxy.Outcome, error) {
-	return haproxy.Outcome{}, nil
+func (n *neighbours) Converge(context.Context) (model.Outcome, error) {
+	return model.Outcome{}, nil
 }
-func (n *neighbours) Verify(context.Context) (haproxy.Outcome, error)           { return haproxy.Outcome{}, nil }
+func (n *neighbours) Verify(context.Context) (model.Outcome, error)             { return model.Outcome{}, nil }
 func (n *neighbours) Exited() <-chan struct{}                                   { return nil }
 func (n *neighbours) Reports(context.Context) map[model.RouteKey]haproxy.Report { return nil }
 func (n *neighbours) Stop(context.Context) error                                { return nil }

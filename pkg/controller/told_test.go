@@ -20,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"router/pkg/controller/ingress"
-	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/test/certs"
@@ -409,11 +408,11 @@ func TestVerdictsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, c, settle, log := telling(t, nil)
 		k := model.RouteKey{Namespace: "n", Name: "r"}
-		n.outcome = haproxy.Outcome{Rejected: map[model.RouteKey]string{k: "no"}}
+		n.outcome = model.Outcome{Rejected: map[model.RouteKey]string{k: "no"}}
 		n.queue.Push(service("hello"), pods("hello", true, "192.0.2.1"), route("r", "hello"), route("s", "hello"))
 		n.queue.MarkSynced()
 		settle()
-		n.outcome = haproxy.Outcome{}
+		n.outcome = model.Outcome{}
 		n.queue.Push(route("t", "hello"))
 		settle()
 		want := []string{"WARN a route is not served: RejectedByProxy no", "INFO a route is served again: RejectedByProxy no"}

@@ -52,21 +52,6 @@ type Options struct {
 	Dial func(ctx context.Context, path string) (net.Conn, error)
 }
 
-// Outcome is what became of a change.
-type Outcome struct {
-	// Rejected are routes that HAProxy cannot serve, with the reason: a value
-	// that cannot be represented, or HAProxy's own words. They are left out.
-	Rejected map[model.RouteKey]string
-	// Pending are routes that are served as they were, or not yet, until the
-	// next reload.
-	Pending []model.RouteKey
-	// Reloaded is whether there was a reload.
-	Reloaded bool
-	// Next is when Converge is to be called again; zero for not before the
-	// next change.
-	Next time.Time
-}
-
 // DataPlane is HAProxy, kept at what the routing table says. Its methods are
 // for one goroutine, but for those that say otherwise.
 type DataPlane struct {
@@ -185,12 +170,12 @@ func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
 //
 // The error is about HAProxy or its files as a whole; the change is kept and
 // the next call tries again.
-func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, error) {
+func (d *DataPlane) Apply(ctx context.Context, change model.Change) (model.Outcome, error) {
 	dirty := map[template.HostKey]bool{}
 	if change.Files != nil {
 		d.opts.Global.SetFiles(*change.Files)
 		if err := d.wantFiles(); err != nil {
-			return Outcome{}, err
+			return model.Outcome{}, err
 		}
 	}
 	for _, key := range change.Delete {
@@ -204,7 +189,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 			d.quarantined[r.Key] = err.Error()
 		}
 	}
-	for _, h := range change.Hold {
+	for _, h := range change.Reserve {
 		d.forgetFaults(h.Key)
 		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
 	}
@@ -216,8 +201,8 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (Outcome, er
 // Converge makes the running HAProxy what is wanted. It is for Apply, and for
 // the moments when something else than a change asks for it: HAProxy has
 // ended, or the time in Outcome.Next has come.
-func (d *DataPlane) Converge(ctx context.Context) (Outcome, error) {
-	var o Outcome
+func (d *DataPlane) Converge(ctx context.Context) (model.Outcome, error) {
+	var o model.Outcome
 	if !d.process.running() {
 		o.Reloaded = true
 		if err := d.start(ctx); err != nil {
@@ -260,7 +245,7 @@ func (d *DataPlane) forgetFaults(k model.RouteKey) {
 }
 
 // finish fills in what an outcome says of the whole.
-func (d *DataPlane) finish(o Outcome) Outcome {
+func (d *DataPlane) finish(o model.Outcome) model.Outcome {
 	o.Rejected = maps.Clone(d.quarantined)
 	for name := range d.pending.backends {
 		if want := d.desired.Backends[name]; want != nil {
@@ -327,10 +312,10 @@ func (d *DataPlane) everything() *scope { return everything(d.applied, d.desired
 
 // Verify reads the running state back, all of it, and repairs what differs
 // from what is wanted.
-func (d *DataPlane) Verify(ctx context.Context) (Outcome, error) {
+func (d *DataPlane) Verify(ctx context.Context) (model.Outcome, error) {
 	if d.process.running() && d.pending.empty() {
 		if err := d.refresh(ctx); err != nil {
-			return d.finish(Outcome{}), err
+			return d.finish(model.Outcome{}), err
 		}
 		all := d.everything()
 		// Only to see whether anything differs, and so without taking anything.

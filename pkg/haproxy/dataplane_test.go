@@ -124,7 +124,7 @@ func route(name, host string, servers ...model.Server) *model.Route {
 	}
 }
 
-func apply(t *testing.T, p *plane, c model.Change) haproxy.Outcome {
+func apply(t *testing.T, p *plane, c model.Change) model.Outcome {
 	t.Helper()
 	o, err := p.Apply(context.Background(), c)
 	if err != nil {

@@ -94,14 +94,14 @@ type world struct {
 	cas   []string
 	// routes are the current ones, held those that only keep their host.
 	routes map[model.RouteKey]*model.Route
-	held   map[model.RouteKey]model.Held
+	held   map[model.RouteKey]model.Reservation
 	// failing are the endpoints whose health checks fail.
 	failing map[netip.AddrPort]bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Held{}, failing: map[netip.AddrPort]bool{}} //nolint:gosec // a test's
+	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Reservation{}, failing: map[netip.AddrPort]bool{}} //nolint:gosec // a test's
 	for i := range 3 {
 		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
 		if err != nil {
@@ -127,8 +127,8 @@ func (w *world) step() model.Change {
 		key := model.RouteKey{Namespace: "ns", Name: fmt.Sprint("r", i)}
 		if w.routes[key] != nil && w.rnd.IntN(8) == 0 {
 			if w.rnd.IntN(2) == 0 {
-				w.held[key] = model.Held{Key: key, Host: w.routes[key].Host, Wildcard: w.routes[key].Wildcard}
-				c.Hold = append(c.Hold, w.held[key])
+				w.held[key] = model.Reservation{Key: key, Host: w.routes[key].Host, Wildcard: w.routes[key].Wildcard}
+				c.Reserve = append(c.Reserve, w.held[key])
 			} else {
 				c.Delete = append(c.Delete, key)
 			}
@@ -327,7 +327,7 @@ func coldStart(t *testing.T, binary string, w *world) map[string]string {
 	t.Helper()
 	d := newTestPlane(t, binary, nil)
 	defer d.end(t)
-	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Hold: slices.Collect(maps.Values(w.held)), Health: w.allHealth()})
+	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Reserve: slices.Collect(maps.Values(w.held)), Health: w.allHealth()})
 	if err != nil || len(o.Rejected) > 0 {
 		t.Fatalf("cold start: %v, %v", o.Rejected, err)
 	}

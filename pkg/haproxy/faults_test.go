@@ -127,7 +127,7 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 
 // settle does what the controller's loop does: it looks again until there is
 // no error, and when HAProxy has ended.
-func settle(t *testing.T, d *DataPlane, o Outcome, err error) error {
+func settle(t *testing.T, d *DataPlane, o model.Outcome, err error) error {
 	t.Helper()
 	for range 20 {
 		select {
@@ -154,9 +154,9 @@ func settle(t *testing.T, d *DataPlane, o Outcome, err error) error {
 // wanted is what requests should find, from what is wanted alone.
 func wanted(t *testing.T, d *DataPlane) map[string]string {
 	t.Helper()
-	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Held{}, failing: maps.Clone(d.failing)}
+	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Reservation{}, failing: maps.Clone(d.failing)}
 	for k, h := range d.held {
-		w.held[k] = model.Held{Key: k, Host: h.Host, Wildcard: h.Wildcard}
+		w.held[k] = model.Reservation{Key: k, Host: h.Host, Wildcard: h.Wildcard}
 	}
 	return coldStart(t, d.opts.Binary, w)
 }

@@ -195,7 +195,7 @@ func TestManyRoutesAtOnce(t *testing.T) {
 	})
 }
 
-func converge(t *testing.T, p *plane) haproxy.Outcome {
+func converge(t *testing.T, p *plane) model.Outcome {
 	t.Helper()
 	o, err := p.Converge(context.Background())
 	if err != nil {

@@ -8,17 +8,17 @@ type Change struct {
 	Upsert []*Route
 	// Delete holds the keys of routes that are not served any longer.
 	Delete []RouteKey
-	// Hold holds routes that are not served, or not any longer, but keep their
+	// Reserve has routes that are not served, or not any longer, but keep their
 	// host: nobody gets it meanwhile, whoever asks for any host included.
-	Hold []Held
+	Reserve []Reservation
 	// Files replaces what was known of the TLS files; nil for no change.
 	Files *TLSFiles
 	// Health is what has changed of the health of endpoints.
 	Health []Health
 }
 
-// Held is a route that is not served and keeps its host.
-type Held struct {
+// Reservation is the host of a route that is not served and keeps it.
+type Reservation struct {
 	Key RouteKey
 	// Host and Wildcard are as in Route.
 	Host     string
@@ -27,5 +27,5 @@ type Held struct {
 
 // IsEmpty reports whether there is nothing to do.
 func (c Change) IsEmpty() bool {
-	return len(c.Upsert)+len(c.Delete)+len(c.Hold)+len(c.Health) == 0 && c.Files == nil
+	return len(c.Upsert)+len(c.Delete)+len(c.Reserve)+len(c.Health) == 0 && c.Files == nil
 }

@@ -105,7 +105,7 @@ func errorPage(t *testing.T, name string) []byte {
 }
 
 // serveRoutes makes routes, each with one pod, what HAProxy serves.
-func (p *plane) serveRoutes(t *testing.T, names ...string) haproxy.Outcome {
+func (p *plane) serveRoutes(t *testing.T, names ...string) model.Outcome {
 	t.Helper()
 	var change model.Change
 	for _, name := range names {
@@ -120,7 +120,7 @@ func (p *plane) servePods(t *testing.T, name string, pods int) {
 	p.apply(t, model.Change{Upsert: []*model.Route{newRoute(t, name, pods)}})
 }
 
-func (p *plane) apply(t *testing.T, change model.Change) haproxy.Outcome {
+func (p *plane) apply(t *testing.T, change model.Change) model.Outcome {
 	t.Helper()
 	outcome, err := p.Apply(t.Context(), change)
 	if err != nil || len(outcome.Rejected) > 0 || len(outcome.Pending) > 0 {
