@@ -11,7 +11,7 @@ import (
 	"net"
 	"strconv"
 
-	"router/pkg/access"
+	"router/pkg/authz"
 	"router/pkg/controller"
 	"router/pkg/given"
 	"router/pkg/haproxy"
@@ -102,7 +102,7 @@ func newReviewer(o options.Options) (stats.Reviewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return access.New(access.Options{Config: config, RouterName: o.Name})
+	return authz.New(authz.Options{Config: config, RouterName: o.Name})
 }
 
 // serverHealth says what the router's own checks know of servers: nothing bad of

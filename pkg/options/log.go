@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"router/pkg/headervalue"
+	"router/pkg/httpheader"
 	"router/pkg/model"
 )
 
@@ -62,10 +62,10 @@ func logFacility() Row {
 
 func uniqueIDHeader() Row {
 	return custom("unique-id-header-name", "ROUTER_UNIQUE_ID_HEADER_NAME", "", "a header name", "Header that carries the identifier to pods.", func(o *Options, v string) error {
-		if !headervalue.ValidName(v) {
+		if !httpheader.ValidName(v) {
 			return fmt.Errorf("is not a header name")
 		}
-		if headervalue.Framing(v) {
+		if httpheader.Framing(v) {
 			return fmt.Errorf("is a header that HAProxy alone writes")
 		}
 		o.Global.Headers.UniqueIDHeader = v

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"router/pkg/given"
-	"router/pkg/headervalue"
+	"router/pkg/httpheader"
 	"router/pkg/model"
 )
 
@@ -283,15 +283,15 @@ func headerRows() []Row {
 		custom("http-header-name-case-adjustments", "ROUTER_H1_CASE_ADJUST", "", "header names, separated by commas", "Header names in the case in which HTTP/1 clients, and servers of routes that ask for it, get them.", func(o *Options, v string) error {
 			names := strings.Split(v, ",")
 			for _, n := range names {
-				if !headervalue.ValidName(n) {
+				if !httpheader.ValidName(n) {
 					return fmt.Errorf("has %q, which is not a header name", n)
 				}
 			}
 			o.Global.Headers.CaseAdjust = names
 			return nil
 		}).strict(),
-		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", headervalue.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }).strict(),
-		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", headervalue.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }).strict(),
+		actions("set-delete-http-response-header", "ROUTER_HTTP_RESPONSE_HEADERS", "Response headers to set or delete.", httpheader.Response, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Response }).strict(),
+		actions("set-delete-http-request-header", "ROUTER_HTTP_REQUEST_HEADERS", "Request headers to set or delete.", httpheader.Request, func(o *Options) *[]model.HeaderAction { return &o.Global.Headers.Request }).strict(),
 		haproxyText("unique-id-format", "ROUTER_UNIQUE_ID_FORMAT", "a log-format of HAProxy", "A request's identifier, for the access log (%ID) and the header.", func(o *Options) *string { return &o.Global.Headers.UniqueIDFormat }).strict(),
 		uniqueIDHeader().strict(),
 		syslogAddress().strict(),
@@ -307,7 +307,7 @@ func headerRows() []Row {
 func parseCapture(v string) (model.Capture, error) {
 	name, length, found := strings.Cut(v, ":")
 	n, err := strconv.Atoi(length)
-	if !found || err != nil || n < 1 || !headervalue.ValidName(name) {
+	if !found || err != nil || n < 1 || !httpheader.ValidName(name) {
 		return model.Capture{}, fmt.Errorf("must have the form NAME:LENGTH")
 	}
 	return model.Capture{Name: name, Length: n}, nil
@@ -333,7 +333,7 @@ func captures(flag, env, help string, field func(*Options) *[]model.Capture) Row
 func mediaType(v string) (string, error) {
 	media, _, _ := strings.Cut(v, ";")
 	kind, subtype, _ := strings.Cut(media, "/")
-	if !headervalue.ValidName(kind) || !headervalue.ValidName(strings.TrimSpace(subtype)) ||
+	if !httpheader.ValidName(kind) || !httpheader.ValidName(strings.TrimSpace(subtype)) ||
 		strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
 		return "", errors.New("not a media type")
 	}

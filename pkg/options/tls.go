@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"router/pkg/given"
-	"router/pkg/headervalue"
+	"router/pkg/httpheader"
 	"router/pkg/model"
 )
 
@@ -84,7 +84,7 @@ func nameList(v string, field *string) error {
 
 // actions are the header actions of administrators: items "NAME:VALUE:Set"
 // and "NAME:Delete", separated by commas, each part percent-encoded.
-func actions(flag, env, help string, dir headervalue.Direction, field func(*Options) *[]model.HeaderAction) Row {
+func actions(flag, env, help string, dir httpheader.Direction, field func(*Options) *[]model.HeaderAction) Row {
 	return custom(flag, env, "", "NAME:VALUE:Set and NAME:Delete, separated by commas, parts percent-encoded", help, func(o *Options, v string) error {
 		var list []model.HeaderAction
 		for item := range strings.SplitSeq(v, ",") {
@@ -99,7 +99,7 @@ func actions(flag, env, help string, dir headervalue.Direction, field func(*Opti
 	})
 }
 
-func parseAction(item string, dir headervalue.Direction) (model.HeaderAction, error) {
+func parseAction(item string, dir httpheader.Direction) (model.HeaderAction, error) {
 	parts := strings.Split(item, ":")
 	if len(parts) != 2 && len(parts) != 3 {
 		return model.HeaderAction{}, fmt.Errorf("invalid HTTP header input specification: %s", item)
@@ -112,17 +112,17 @@ func parseAction(item string, dir headervalue.Direction) (model.HeaderAction, er
 		parts[i] = decoded
 	}
 	a := model.HeaderAction{Name: parts[0]}
-	if !headervalue.ValidName(a.Name) {
+	if !httpheader.ValidName(a.Name) {
 		return a, fmt.Errorf("invalid HTTP header name: %s", a.Name)
 	}
-	if headervalue.Framing(a.Name) {
+	if httpheader.Framing(a.Name) {
 		return a, fmt.Errorf("has %s, which HAProxy alone writes", a.Name)
 	}
 	switch action := parts[len(parts)-1]; {
 	case action == "Delete":
 		a.Delete = true
 	case action == "Set" && len(parts) == 3:
-		value, err := headervalue.Parse(parts[1], dir)
+		value, err := httpheader.Parse(parts[1], dir)
 		if err != nil {
 			return a, fmt.Errorf("value of %s: %w", a.Name, err)
 		}

@@ -14,11 +14,11 @@ type Reviewer interface {
 	// Review says whether the bearer of a token may do something: verb is one
 	// of Kubernetes, such as get; subresource is metrics, debug or "" for the
 	// rest. The token "" is that of anybody. An error means that nobody knows.
-	Review(ctx context.Context, token, verb, subresource string) (Verdict, error)
+	Review(ctx context.Context, token, verb, subresource string) (Decision, error)
 }
 
-// Verdict is a Reviewer's decision.
-type Verdict struct {
+// Decision is what a Reviewer says of one request.
+type Decision struct {
 	// Authenticated is whether the token is somebody's, Allowed whether that
 	// one may.
 	Authenticated, Allowed bool
@@ -72,21 +72,21 @@ func (s *Server) challenge(w http.ResponseWriter) {
 // asked for credentials, so that a browser shows its form.
 func (s *Server) review(w http.ResponseWriter, r *http.Request, subresource string, next http.Handler) {
 	token := bearerToken(r)
-	verdict, err := s.opts.Reviewer.Review(r.Context(), token, "get", subresource)
+	decision, err := s.opts.Reviewer.Review(r.Context(), token, "get", subresource)
 	if err != nil && s.warnAgain() {
 		s.opts.Logger.Warn("who may use the statistics port cannot be asked", "error", err)
 	}
 	switch {
-	case err == nil && verdict.Authenticated && verdict.Allowed:
+	case err == nil && decision.Authenticated && decision.Allowed:
 		next.ServeHTTP(w, r)
 	case token == "":
 		s.challenge(w)
 	case err != nil:
 		http.Error(w, "The API server cannot be asked who may do this.", http.StatusInternalServerError)
-	case !verdict.Authenticated:
+	case !decision.Authenticated:
 		s.challenge(w)
 	default:
-		http.Error(w, strings.TrimSpace("Forbidden: "+verdict.Reason), http.StatusForbidden)
+		http.Error(w, strings.TrimSpace("Forbidden: "+decision.Reason), http.StatusForbidden)
 	}
 }
 

@@ -57,15 +57,15 @@ func rooms() map[string]room {
 		"pkg/given": {never: quiet},
 
 		"pkg/model":       {never: quiet},
-		"pkg/headervalue": {imports: []string{"pkg/model"}, never: quiet},
+		"pkg/httpheader":  {imports: []string{"pkg/model"}, never: quiet},
 		"pkg/defaultcert": {imports: []string{"pkg/model", "pkg/given"}, never: quiet},
 		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/given", "pkg/defaultcert"}, never: quiet},
-		"pkg/options":     {imports: []string{"pkg/model", "pkg/given", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
+		"pkg/options":     {imports: []string{"pkg/model", "pkg/given", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
 		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
 		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
 		"pkg/health":      {imports: []string{"pkg/model"}, never: []string{kubernetes}},
 		"pkg/stats":       {imports: []string{"pkg/model", "pkg/given", "pkg/haproxy"}, never: []string{kubernetes}},
-		"pkg/access":      {imports: []string{"pkg/stats"}},
+		"pkg/authz":       {imports: []string{"pkg/stats"}},
 
 		"pkg/source":           {},
 		"pkg/source/kube":      {imports: []string{"pkg/source", "pkg/model", "pkg/given"}},
@@ -74,7 +74,7 @@ func rooms() map[string]room {
 
 		"pkg/controller/admission":               {imports: []string{"pkg/source", "pkg/model"}},
 		"pkg/controller/admission/admissiontest": {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
-		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/headervalue", "pkg/spelling", "pkg/timespec"}},
+		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}},
 		"pkg/controller/external":                {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/ingress":                 {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/status":                  {imports: []string{"pkg/source", "pkg/model"}},

@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
-	"router/pkg/headervalue"
+	"router/pkg/httpheader"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -191,7 +191,7 @@ func (t *translation) serverTLS() {
 
 // ownedHeaders are header names that a route must not touch: those that the
 // Route API says, and the router's own; besides those that nobody may
-// (headervalue.Framing).
+// (httpheader.Framing).
 var ownedHeaders = map[string]bool{
 	"strict-transport-security": true, "proxy": true, "cookie": true, "set-cookie": true,
 	// Without it, a route could send a request round for ever.
@@ -213,11 +213,11 @@ func (t *translation) headers() {
 		return
 	}
 	b := &t.route.Backend
-	b.RequestHeaders = t.headerActions("spec.httpHeaders.actions.request", h.Actions.Request, headervalue.Request)
-	b.ResponseHeaders = t.headerActions("spec.httpHeaders.actions.response", h.Actions.Response, headervalue.Response)
+	b.RequestHeaders = t.headerActions("spec.httpHeaders.actions.request", h.Actions.Request, httpheader.Request)
+	b.ResponseHeaders = t.headerActions("spec.httpHeaders.actions.response", h.Actions.Response, httpheader.Response)
 }
 
-func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHeader, dir headervalue.Direction) []model.HeaderAction {
+func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHeader, dir httpheader.Direction) []model.HeaderAction {
 	var out []model.HeaderAction
 	if len(actions) > maxActions {
 		t.problem(model.Problem{Field: field, Message: fmt.Sprintf("has %d actions; at most %d are possible, and the others are left out", len(actions), maxActions)})
@@ -226,14 +226,14 @@ func (t *translation) headerActions(field string, actions []routev1.RouteHTTPHea
 	for i, a := range actions {
 		at := field + "[" + strconv.Itoa(i) + "]"
 		switch {
-		case !headervalue.ValidName(a.Name):
+		case !httpheader.ValidName(a.Name):
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "is not a header name"})
-		case ownedHeaders[strings.ToLower(a.Name)] || headervalue.Framing(a.Name):
+		case ownedHeaders[strings.ToLower(a.Name)] || httpheader.Framing(a.Name):
 			t.problem(model.Problem{Field: at + ".name", Value: a.Name, Message: "belongs to the router and cannot be changed by a route"})
 		case a.Action.Type == routev1.Delete:
 			out = append(out, model.HeaderAction{Name: a.Name, Delete: true})
 		case a.Action.Type == routev1.Set && a.Action.Set != nil:
-			value, err := headervalue.Parse(a.Action.Set.Value, dir)
+			value, err := httpheader.Parse(a.Action.Set.Value, dir)
 			if err != nil {
 				t.problem(model.Problem{Field: at + ".action.set.value", Value: a.Action.Set.Value, Message: err.Error()})
 				continue

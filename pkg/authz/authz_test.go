@@ -1,4 +1,4 @@
-package access_test
+package authz_test
 
 import (
 	"log/slog"
@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"router/pkg/access"
+	"router/pkg/authz"
 	"router/pkg/model"
 	"router/pkg/stats"
 	"router/test/kubetest"
@@ -65,7 +65,7 @@ func TestTokens(t *testing.T) {
 	var later atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	server := func(router string, password model.Secret) http.Handler {
-		reviewer, err := access.New(access.Options{Config: cluster.Config, RouterName: router, Now: now})
+		reviewer, err := authz.New(authz.Options{Config: cluster.Config, RouterName: router, Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}

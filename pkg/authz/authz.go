@@ -1,7 +1,7 @@
-// Package access asks the cluster who may use the statistics port: a
+// Package authz asks the cluster who may use the statistics port: a
 // TokenReview says whose token it is, a SubjectAccessReview whether that user
 // may get the subresource of this router. Prometheus of OpenShift comes in so.
-package access
+package authz
 
 import (
 	"context"
@@ -57,7 +57,7 @@ type Reviewer struct {
 	client kubernetes.Interface
 	router string
 	tokens *cache[[sha256.Size]byte, *authenticationv1.UserInfo]
-	access *cache[request, stats.Verdict]
+	access *cache[request, stats.Decision]
 }
 
 // request is what an answer of a SubjectAccessReview is about. The user is a
@@ -80,19 +80,19 @@ func New(o Options) (*Reviewer, error) {
 	}
 	return &Reviewer{
 		client: client, router: o.RouterName,
-		tokens: newCache[[sha256.Size]byte, *authenticationv1.UserInfo](o.Now, cacheSize), access: newCache[request, stats.Verdict](o.Now, cacheSize),
+		tokens: newCache[[sha256.Size]byte, *authenticationv1.UserInfo](o.Now, cacheSize), access: newCache[request, stats.Decision](o.Now, cacheSize),
 	}, nil
 }
 
 // Review implements stats.Reviewer. An error means that the API server could
 // not be asked, or may not be.
-func (r *Reviewer) Review(ctx context.Context, token, verb, subresource string) (stats.Verdict, error) {
+func (r *Reviewer) Review(ctx context.Context, token, verb, subresource string) (stats.Decision, error) {
 	user, err := r.userOf(ctx, token)
 	if err != nil {
-		return stats.Verdict{}, err
+		return stats.Decision{}, err
 	}
 	if user == nil {
-		return stats.Verdict{}, nil
+		return stats.Decision{}, nil
 	}
 	key := request{user: digest(user), verb: verb, subresource: subresource}
 	if known, ok := r.access.get(key); ok {
@@ -107,15 +107,15 @@ func (r *Reviewer) Review(ctx context.Context, token, verb, subresource string) 
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return stats.Verdict{}, fmt.Errorf("subject access review: %w", err)
+		return stats.Decision{}, fmt.Errorf("subject access review: %w", err)
 	}
-	verdict := stats.Verdict{Authenticated: true, Allowed: review.Status.Allowed && !review.Status.Denied, Reason: review.Status.Reason}
+	decision := stats.Decision{Authenticated: true, Allowed: review.Status.Allowed && !review.Status.Denied, Reason: review.Status.Reason}
 	age := deniedAge
-	if verdict.Allowed {
+	if decision.Allowed {
 		age = allowedAge
 	}
-	r.access.put(key, verdict, age)
-	return verdict, nil
+	r.access.put(key, decision, age)
+	return decision, nil
 }
 
 // userOf is whose token it is, nil if nobody's. Without a token it is the

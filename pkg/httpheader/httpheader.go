@@ -1,8 +1,8 @@
-// Package headervalue reads the values that routes and administrators give to
+// Package httpheader reads the values that routes and administrators give to
 // headers: text in which "%[...]" is an expression over the request or the
 // response, and "%%" a percent sign. Only expressions of a small grammar are
 // accepted, the same as that of the Route API's validation.
-package headervalue
+package httpheader
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package headervalue
+package httpheader
 
 import (
 	"slices"
