@@ -143,7 +143,7 @@ func (s *served) inDataPlane() bool { return s.model != nil || s.held != model.R
 
 // heldBy is what a route holds that is not admitted.
 func heldBy(k model.RouteKey, v admission.Verdict) model.Reservation {
-	if !v.Held {
+	if !v.HostReserved {
 		return model.Reservation{}
 	}
 	return model.Reservation{Key: k, Host: v.Host, Wildcard: v.Wildcard}
@@ -499,7 +499,7 @@ func (c *Controller) tell(routes map[model.RouteKey]bool) {
 			Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
 			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message,
 			ExtraConditions: conditions(s.told.problems), Unsettled: s.told.unsettledCondition(),
-			OthersMayServe: s.verdict.Held && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
+			OthersMayServe: s.verdict.HostReserved && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
 		})
 	}
 }

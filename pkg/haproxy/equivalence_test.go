@@ -189,7 +189,7 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 	case n(4) == 0:
 		r.Exact = true
 	case !r.Wildcard && n(5) == 0:
-		r.Host = model.AnyHost
+		r.Host = model.CatchAllHost
 	}
 	if r.Termination == model.TerminationEdge && n(2) == 0 {
 		c := w.certs[n(3)]

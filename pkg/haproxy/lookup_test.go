@@ -70,9 +70,9 @@ func TestAnExactPathIsThatPathAlone(t *testing.T) {
 func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
-		all, anyPath := route("all", model.AnyHost, pod(t, "all")), route("any-path", model.AnyHost, pod(t, "any-path"))
+		all, anyPath := route("all", model.CatchAllHost, pod(t, "all")), route("any-path", model.CatchAllHost, pod(t, "any-path"))
 		anyPath.Path = "/x"
-		anyTLS := route("any-tls", model.AnyHost, pod(t, "any-tls"))
+		anyTLS := route("any-tls", model.CatchAllHost, pod(t, "any-tls"))
 		anyTLS.Path, anyTLS.Termination, anyTLS.Insecure = "/tls", model.TerminationEdge, model.InsecureRedirect
 		part, wild, tls := route("part", "part.test", pod(t, "part")), route("wild", "w.test", pod(t, "wild")), route("tls", "tls.test", pod(t, "tls"))
 		part.Path, wild.Path, wild.Wildcard, tls.Termination = "/y", "/z", true, model.TerminationEdge

@@ -12,11 +12,11 @@ import (
 func (d *DataPlane) wantFiles() error {
 	g := d.opts.Global
 	for _, passthrough := range []bool{false, true} {
-		frame, err := template.NewFrame(g, d.files, template.Needs{Passthrough: passthrough, Slots: !d.features.DynamicServers})
+		frame, err := template.NewBaseConfig(g, d.files, template.Needs{Passthrough: passthrough, Slots: !d.features.DynamicServers})
 		if err != nil {
 			return err
 		}
-		if d.frames[passthrough], err = d.opts.Templates.Frame(frame); err != nil {
+		if d.frames[passthrough], err = d.opts.Templates.Base(frame); err != nil {
 			return err
 		}
 		if d.desired.Profiles, err = d.opts.Templates.Profiles(frame); err != nil {
@@ -173,7 +173,7 @@ func (d *DataPlane) drop(key model.RouteKey, dirty map[template.HostKey]bool) {
 func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 	certs, names := map[string]bool{}, map[string]bool{}
 	var changed []template.HostText
-	if anyHost := len(served(d.hosts[template.HostKey{Host: model.AnyHost}])) > 0; anyHost != d.guarded {
+	if anyHost := len(served(d.hosts[template.HostKey{Host: model.CatchAllHost}])) > 0; anyHost != d.guarded {
 		d.guarded = anyHost
 		for host := range d.hosts {
 			dirty[host] = true

@@ -8,7 +8,7 @@ type RouteReport struct {
 	// Ingress is the name of the Ingress that the route is a path of, "" for a
 	// route of its own.
 	Ingress string `json:"ingress,omitempty"`
-	// Host is model.AnyHost for what nobody else has.
+	// Host is model.CatchAllHost for what nobody else has.
 	Host string `json:"host"`
 	Path string `json:"path"`
 	// Exact is whether nothing below the path is served.

@@ -22,9 +22,9 @@ func (k RouteKey) Compare(o RouteKey) int {
 	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
 }
 
-// AnyHost is the host of routes for requests whose host nobody else has. It
+// CatchAllHost is the host of routes for requests whose host nobody else has. It
 // is no wildcard: those have a domain.
-const AnyHost = "*"
+const CatchAllHost = "*"
 
 // Termination says where TLS ends. The values are those of a Route's
 // spec.tls.termination; the empty value is a route without TLS.
@@ -54,7 +54,7 @@ type Route struct {
 	Key RouteKey
 	// Host is lower-case. For a wildcard route it is the domain below which
 	// exactly one label matches: "*.w.example.org" has Host "w.example.org".
-	// AnyHost is for requests whose host no other route has.
+	// CatchAllHost is for requests whose host no other route has.
 	Host     string
 	Wildcard bool
 	// Path is "" for the whole host; otherwise it begins with "/" and is not

@@ -33,7 +33,7 @@ type Layout struct {
 // Maps are the files of the lookup tables.
 type Maps struct {
 	HTTP, HTTPWildcard, HTTPS, HTTPSWildcard, SNI, SNIWildcard Path
-	// HTTPAny and HTTPSAny have the paths of model.AnyHost. Hosts has the
+	// HTTPAny and HTTPSAny have the paths of model.CatchAllHost. Hosts has the
 	// hosts that are somebody's, as long as anybody asks for any host.
 	HTTPAny, HTTPSAny, Hosts Path
 	// Slots has the names of endpoints for the access log, see lognames.go.

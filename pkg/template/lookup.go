@@ -12,15 +12,15 @@ import (
 	"router/pkg/model"
 )
 
-// Verdicts are map values that are not the name of a backend.
+// The values of the lookup tables that are not the name of a backend.
 const (
-	// VerdictRedirect sends a plain HTTP request to https.
-	VerdictRedirect = "_redirect"
-	// VerdictNone hides a path that a broader route's redirect would take. In
+	// MapValueRedirect sends a plain HTTP request to https.
+	MapValueRedirect = "_redirect"
+	// MapValueNone hides a path that a broader route's redirect would take. In
 	// the table of hosts it is the value of all.
-	VerdictNone = "_none"
-	// VerdictDefault is, in the SNI map, a host that the default certificate serves.
-	VerdictDefault = "_default"
+	MapValueNone = "_none"
+	// MapValueDefault is, in the SNI map, a host that the default certificate serves.
+	MapValueDefault = "_default"
 )
 
 // HostKey identifies a host or, where Wildcard, the hosts one label below it.
@@ -75,7 +75,7 @@ func NewCertificate(path string, c model.Certificate) Certificate {
 
 // Host gives the lookup entries of the routes that share the host key. The
 // routes must be admitted, so that no two of them have the same path. guarded
-// is whether there are routes for model.AnyHost, from which the host is to be
+// is whether there are routes for model.CatchAllHost, from which the host is to be
 // kept: they take nothing from somebody's host, not even paths that it does
 // not serve.
 func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostText {
@@ -88,7 +88,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	switch {
 	case key.Wildcard:
 		httpMap, httpsMap, sniMap, filter, owned = m.HTTPWildcard, m.HTTPSWildcard, m.SNIWildcard, "*."+key.Host, key.Host+"*"
-	case key.Host == model.AnyHost:
+	case key.Host == model.CatchAllHost:
 		httpMap, httpsMap, host, guarded = m.HTTPAny, m.HTTPSAny, "", false
 	}
 	var text HostText
@@ -99,14 +99,14 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	plain, tls := paths{}, paths{}
 	sni := ""
 	for _, r := range routes {
-		plain.claim(pathOf(r), plainVerdict(r))
+		plain.claim(pathOf(r), plainValue(r))
 		switch r.Termination {
 		case model.TerminationPassthrough:
 			sni, text.Passthrough = BackendName(r), true
 		case model.TerminationEdge, model.TerminationReencrypt:
 			tls.claim(pathOf(r), target(r))
 			if sni == "" {
-				sni = VerdictDefault
+				sni = MapValueDefault
 			}
 			if r.Certificate != nil && text.Crt == nil {
 				cert := NewCertificate(t.files.Certificates.text+"/"+FileStem(r.Key)+".pem", *r.Certificate)
@@ -124,7 +124,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 		add(sniMap, host, sni)
 	}
 	if guarded {
-		add(m.Hosts, owned, VerdictNone)
+		add(m.Hosts, owned, MapValueNone)
 	}
 	slices.SortFunc(text.Entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Map, b.Map), cmp.Compare(a.Key, b.Key))
@@ -200,13 +200,13 @@ func OwnTarget(value, backend string) (string, bool) {
 // hidden marks a path that plain HTTP does not serve.
 const hidden = ""
 
-// plainVerdict is what a plain HTTP request for r gets.
-func plainVerdict(r *model.Route) string {
+// plainValue is what a plain HTTP request for r gets.
+func plainValue(r *model.Route) string {
 	switch {
 	case r.Termination == model.TerminationNone:
 		return target(r)
 	case r.Insecure == model.InsecureRedirect:
-		return VerdictRedirect
+		return MapValueRedirect
 	case r.Insecure == model.InsecureAllow && r.Termination != model.TerminationPassthrough:
 		return target(r)
 	}
@@ -249,8 +249,8 @@ func (p paths) resolveHidden() paths {
 			switch v := p[broader]; v {
 			case hidden:
 				continue
-			case VerdictRedirect:
-				resolved[path] = VerdictNone
+			case MapValueRedirect:
+				resolved[path] = MapValueNone
 				continue
 			default:
 				resolved[path] = v

@@ -143,7 +143,7 @@ func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 		return got
 	}
 	all := testRoute("a", "/x", model.TerminationEdge, model.InsecureRedirect)
-	all.Host = model.AnyHost
+	all.Host = model.CatchAllHost
 	wild := testRoute("w", "", model.TerminationNone, "")
 	wild.Host, wild.Wildcard = "w.test", true
 	tests := []struct {

@@ -66,11 +66,11 @@ type anyHost struct{ Paths, Hosts Path }
 
 func newAnyHost(paths, hosts Path) anyHost { return anyHost{paths, hosts} }
 
-// Frame renders global, peers, defaults and frontends.
-func (t *Templates) Frame(f Frame) (string, error) {
+// Base renders global, peers, defaults and frontends.
+func (t *Templates) Base(c BaseConfig) (string, error) {
 	var b strings.Builder
 	for _, part := range []string{"global", "peers", "defaults", "frontends"} {
-		if err := t.parts.ExecuteTemplate(&b, part, f); err != nil {
+		if err := t.parts.ExecuteTemplate(&b, part, c); err != nil {
 			return "", fmt.Errorf("rendering %s: %w", part, err)
 		}
 		b.WriteByte('\n')
@@ -79,9 +79,9 @@ func (t *Templates) Frame(f Frame) (string, error) {
 }
 
 // Profiles renders the lines of each profile, by its name.
-func (t *Templates) Profiles(f Frame) (map[string]string, error) {
-	texts := make(map[string]string, len(f.Profiles))
-	for _, p := range f.Profiles {
+func (t *Templates) Profiles(c BaseConfig) (map[string]string, error) {
+	texts := make(map[string]string, len(c.Profiles))
+	for _, p := range c.Profiles {
 		var b strings.Builder
 		if err := t.parts.ExecuteTemplate(&b, "profile", p); err != nil {
 			return nil, fmt.Errorf("rendering profile %s: %w", p.Name, err)

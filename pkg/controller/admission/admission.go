@@ -99,9 +99,9 @@ type Verdict struct {
 	// admitted.
 	Reason  Reason
 	Message string
-	// Held is whether the route keeps its host though it is not admitted: it
+	// HostReserved is whether the route keeps its host though it is not admitted: it
 	// has lost to nobody.
-	Held bool
+	HostReserved bool
 	// Winner is the route that has what this one wants; zero if none has.
 	Winner model.RouteKey
 	// Host is the name that the route is served under; for a wildcard route
@@ -125,7 +125,7 @@ type Verdict struct {
 
 // Equal reports whether two verdicts say the same.
 func (v Verdict) Equal(o Verdict) bool {
-	return v.Admitted == o.Admitted && v.Held == o.Held && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
+	return v.Admitted == o.Admitted && v.HostReserved == o.HostReserved && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
 		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Exact == o.Exact && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
 		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
 		slices.Equal(v.Problems, o.Problems) && v.Until.Equal(o.Until)

@@ -95,7 +95,7 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 		v.Admitted, v.Certificate, v.DestinationCA, v.Until = true, c.checked.certificate, c.checked.destinationCA, c.checked.until
 		v.Reason, v.Message = c.checked.external.Reason, c.checked.external.Message
 	}
-	v.Held = !v.Admitted
+	v.HostReserved = !v.Admitted
 	return c
 }
 

@@ -62,7 +62,7 @@ func inDomains(host string, domains []string) bool {
 // reference router. A route that fails here has no host. Only a path of an
 // Ingress can ask for any host; it is a wildcard for which everything is below.
 func (o *Options) admitHost(r *routev1.Route, host string, ingress bool) (Reason, string) {
-	if ingress && host == model.AnyHost {
+	if ingress && host == model.CatchAllHost {
 		return o.admitAnyHost()
 	}
 	wildcard := r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain

@@ -49,7 +49,7 @@ func (w *world) host() string {
 		return w.pick("denied.example.org", "x.denied.example.org")
 	case 3:
 		if w.o.IngressPath != nil {
-			return model.AnyHost
+			return model.CatchAllHost
 		}
 	}
 	return w.pick("a", "b") + "." + w.pick("d.example.org", "e.example.org", "a.d.example.org", "org")

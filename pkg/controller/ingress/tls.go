@@ -31,7 +31,7 @@ func (t *translation) tls(p *Path, host string) {
 	case routev1.TLSTerminationReencrypt:
 		config.Termination = routev1.TLSTerminationReencrypt
 	case routev1.TLSTerminationPassthrough:
-		if host == model.AnyHost {
+		if host == model.CatchAllHost {
 			p.Invalid = field + ": a passthrough path needs a host"
 			return
 		}
@@ -49,7 +49,7 @@ func (t *translation) tls(p *Path, host string) {
 		return
 	}
 	if entry.SecretName != "" {
-		if host == model.AnyHost {
+		if host == model.CatchAllHost {
 			p.Invalid = "spec.tls: a certificate needs a host; name it in the rule"
 			return
 		}

@@ -50,7 +50,7 @@ func Translate(i *networkingv1.Ingress, l Lookup) []*Path {
 		t.rule(n, &i.Spec.Rules[n])
 	}
 	if len(i.Spec.Rules) == 0 && i.Spec.DefaultBackend != nil {
-		t.addHost(model.AnyHost)
+		t.addHost(model.CatchAllHost)
 	}
 	for _, host := range t.hosts {
 		switch {
@@ -87,7 +87,7 @@ func (t *translation) addHost(host string) {
 func (t *translation) rule(n int, rule *networkingv1.IngressRule) {
 	host := rule.Host
 	if host == "" {
-		host = model.AnyHost
+		host = model.CatchAllHost
 	}
 	t.addHost(host)
 	if rule.HTTP == nil {

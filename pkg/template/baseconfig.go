@@ -11,12 +11,12 @@ import (
 	"router/pkg/model"
 )
 
-// Frame is the data of the parts that do not belong to one route: global,
+// BaseConfig is the data of the parts that do not belong to one route: global,
 // defaults and frontends.
-type Frame struct {
+type BaseConfig struct {
 	Files Layout
 	Maps  Maps
-	TLS   FrameTLS
+	TLS   BaseTLS
 
 	// Passthrough is whether there are passthrough routes.
 	Passthrough bool
@@ -33,13 +33,13 @@ type Frame struct {
 
 	HardStopAfter                                             *Duration
 	MaxConnections, Threads, BufferSize, MaxRewrite           int
-	Timeouts                                                  FrameTimeouts
+	Timeouts                                                  BaseTimeouts
 	CompressionTypes                                          []Arg
 	HTTP2                                                     bool
 	IdleCloseOnResponse, ContStats, IgnoreProbes, DontLogNull bool
 	AbortOnClose, NotFound404, StripClientHeaders             bool
 	RetryUnanswered                                           bool
-	Log                                                       *FrameLog
+	Log                                                       *BaseLog
 	RequestHeaders, ResponseHeaders                           []HeaderView
 	CaptureRequest, CaptureResponse                           []CaptureView
 	CaptureCookie                                             *CaptureView
@@ -60,8 +60,8 @@ type Frame struct {
 	Hops *HopsView
 }
 
-// FrameTLS is the TLS of the listeners.
-type FrameTLS struct {
+// BaseTLS is the TLS of the listeners.
+type BaseTLS struct {
 	MinVersion                    Arg
 	MaxVersion                    *Arg
 	Ciphers, CipherSuites, Curves *Arg
@@ -74,13 +74,13 @@ type FrameTLS struct {
 	ClientDNFilter     *Arg
 }
 
-// FrameTimeouts are the default time-outs.
-type FrameTimeouts struct {
+// BaseTimeouts are the default time-outs.
+type BaseTimeouts struct {
 	Connect, Client, ClientFin, Server, ServerFin, HTTPRequest, HTTPKeepAlive, Tunnel Duration
 }
 
-// FrameLog is the access log.
-type FrameLog struct {
+// BaseLog is the access log.
+type BaseLog struct {
 	Target          Arg
 	MaxLength       int
 	Facility, Level Arg
@@ -111,17 +111,17 @@ type CaseView struct{ From, To Arg }
 
 // Profile is a named defaults section that backends build on.
 type Profile struct {
-	*Frame
+	*BaseConfig
 	Name      Name
 	HTTP      bool
 	Forwarded model.ForwardedPolicy
 }
 
 // profiles are all the defaults sections; profileOf chooses among them.
-func profiles(f *Frame) []Profile {
-	list := []Profile{{Frame: f, Name: profileName(passthroughPrefix), HTTP: false}}
+func profiles(f *BaseConfig) []Profile {
+	list := []Profile{{BaseConfig: f, Name: profileName(passthroughPrefix), HTTP: false}}
 	for _, p := range []model.ForwardedPolicy{model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever} {
-		list = append(list, Profile{Frame: f, Name: profileName(string(p)), HTTP: true, Forwarded: p})
+		list = append(list, Profile{BaseConfig: f, Name: profileName(string(p)), HTTP: true, Forwarded: p})
 	}
 	return list
 }
@@ -143,7 +143,7 @@ func profileOf(r *model.Route) Name {
 // LocalPeer is the name by which HAProxy's workers know each other.
 const LocalPeer = "router"
 
-// counters is Frame.Counters.
+// counters is BaseConfig.Counters.
 const counters = "counters"
 
 // Default bind and buffer values stand in pkg/options; a zero Global is for
@@ -159,11 +159,11 @@ type Needs struct {
 	Passthrough, Slots bool
 }
 
-// NewFrame prepares the data of the frame. Errors name the setting whose
+// NewBaseConfig prepares the data of the frame. Errors name the setting whose
 // value HAProxy's configuration cannot carry.
-func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
+func NewBaseConfig(g model.Global, files Layout, n Needs) (BaseConfig, error) {
 	b := builder{}
-	f := Frame{
+	f := BaseConfig{
 		Files: files, Maps: files.Maps,
 		Passthrough: n.Passthrough, LooksAtSNI: n.Passthrough || g.TLS.StrictSNI, StatsSocket: true,
 		HTTPBinds:   b.binds(g.Listen, g.Listen.HTTPPort),
@@ -174,12 +174,12 @@ func NewFrame(g model.Global, files Layout, n Needs) (Frame, error) {
 		HTTP2: g.HTTP2, IdleCloseOnResponse: g.IdleCloseOnResponse,
 		ContStats: g.ContStats, IgnoreProbes: g.IgnoreProbes, DontLogNull: g.DontLogNull, AbortOnClose: g.AbortOnClose,
 		NotFound404: g.NotFound404, StripClientHeaders: !g.TLS.KeepClientHeaders, RetryUnanswered: g.RetryUnanswered,
-		Timeouts: FrameTimeouts{
+		Timeouts: BaseTimeouts{
 			Connect: NewDuration(g.Timeouts.Connect), Client: NewDuration(g.Timeouts.Client), ClientFin: NewDuration(g.Timeouts.ClientFin),
 			Server: NewDuration(g.Timeouts.Server), ServerFin: NewDuration(g.Timeouts.ServerFin),
 			HTTPRequest: NewDuration(g.Timeouts.HTTPRequest), HTTPKeepAlive: NewDuration(g.Timeouts.HTTPKeepAlive), Tunnel: NewDuration(g.Timeouts.Tunnel),
 		},
-		TLS: FrameTLS{
+		TLS: BaseTLS{
 			MinVersion: b.arg("minimum TLS version", g.TLS.MinVersion), MaxVersion: b.optional("maximum TLS version", g.TLS.MaxVersion),
 			Ciphers: b.optional("ciphers", g.TLS.Ciphers), CipherSuites: b.optional("cipher suites", g.TLS.CipherSuites), Curves: b.optional("curves", g.TLS.Curves),
 			DHParam: g.TLS.DHParam, StrictSNI: g.TLS.StrictSNI,
@@ -282,11 +282,11 @@ func (b *builder) captures(list []model.Capture) []CaptureView {
 	return views
 }
 
-func (b *builder) log(l model.Log, table Path, slots bool) *FrameLog {
+func (b *builder) log(l model.Log, table Path, slots bool) *BaseLog {
 	if l.Address == "" {
 		return nil
 	}
-	v := &FrameLog{
+	v := &BaseLog{
 		MaxLength: l.MaxLength, Hostname: true,
 		Facility: b.arg("log facility", l.Facility), Level: b.arg("log level", l.Level),
 		Slots: slots,
