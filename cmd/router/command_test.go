@@ -110,3 +110,14 @@ func TestTheVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPasswordIsShownForSettingsThatDoNotStart starts a router that makes a
+// password, and cannot run.
+func TestNoPasswordIsShownForSettingsThatDoNotStart(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	args := []string{"--haproxy=/nowhere/haproxy", "--working-dir=" + t.TempDir(), "--manifests=" + t.TempDir(), "--listen-addr=127.0.0.1:0"}
+	err := run(t.Context(), args, func(string) (string, bool) { return "", false }, &stdout, &stderr)
+	if err == nil || stdout.Len() > 0 {
+		t.Errorf("the error is %v, standard output %q", err, stdout.String())
+	}
+}

@@ -41,17 +41,13 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 		}
 		return objectSource{run: s.Run}, nil
 	}
-	config, err := kube.Config(kube.Flags(o.Kubernetes))
+	config, err := clusterConfig(o.Kubernetes)
 	if err != nil {
 		return objectSource{}, err
 	}
-	namespaceLabels := o.NamespaceLabels
-	if o.ProjectLabels != "" && o.ProjectLabels != "*" {
-		namespaceLabels = o.ProjectLabels
-	}
 	s, err := kube.New(kube.Options{
-		Config: config, Queue: queue, Logger: logger, Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields,
-		NamespaceLabels: namespaceLabels, Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints, Ingress: o.Ingress.Enable,
+		Config: config, Queue: queue, Logger: logger, Selection: selection,
+		Resync: o.ResyncInterval, WatchEndpoints: o.WatchEndpoints, Ingress: o.Ingress.Enable,
 	})
 	if err != nil {
 		return objectSource{}, err
@@ -79,7 +75,7 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 			ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: metrics,
 		})
 	}
-	if o.Labels != "" || o.Fields != "" {
+	if o.Labels != nil || o.Fields != nil {
 		found.sweep = func(ctx context.Context) {
 			found.writer.Sweep(ctx, status.SweepOptions{Lister: client, Namespace: o.Kubernetes.Namespace, Selected: selection.RouteMatches})
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,6 +41,16 @@ func startProfile(profile string) (stop func() (string, error), err error) {
 		}
 		return file.Name(), nil
 	}, nil
+}
+
+// logProfile ends a profile, and says where it is.
+func logProfile(stop func() (string, error), logger *slog.Logger) {
+	switch file, err := stop(); {
+	case err != nil:
+		logger.Error("no profile was written", "error", err)
+	case file != "":
+		logger.Info("a profile was written", "file", file)
+	}
 }
 
 // everyEvent is the rate at which block and mutex profiles miss nothing.

@@ -29,9 +29,11 @@ import (
 	"router/pkg/source"
 	"router/pkg/source/names"
 	"router/pkg/stats"
+	"router/pkg/template"
+	"router/pkg/tlsfiles"
 )
 
-// serve wires the rooms together and runs until ctx ends.
+// serve runs the router until ctx ends.
 func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) error {
 	logger := newLogger(o, stderr)
 	if err := logLibraries(o, logger); err != nil {
@@ -41,122 +43,160 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	defer func() {
-		switch file, stopErr := stopProfile(); {
-		case stopErr != nil:
-			logger.Error("no profile was written", "error", stopErr)
-		case file != "":
-			logger.Info("a profile was written", "file", file)
-		}
-	}()
+	defer logProfile(stopProfile, logger)
 	for _, w := range options.Misspelled(os.Environ()) {
 		logger.Warn("a variable may be misspelled", "reason", w)
 	}
 	for _, w := range o.Warnings {
 		logger.Warn("a setting is not used as it was given", "reason", w)
 	}
-	selection, err := source.ParseSelection(source.SelectionFlags{
-		Namespace: o.Kubernetes.Namespace, Labels: o.Labels, Fields: o.Fields, NamespaceLabels: o.NamespaceLabels, ProjectLabels: o.ProjectLabels,
-	})
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", statsAddress(o))
 	if err != nil {
 		return fmt.Errorf("--stats-port: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	if err := credentials(&o, listener.Addr(), stdout); err != nil {
-		return err
-	}
-
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var server *stats.Server
-	plane, files, layout, err := newDataPlane(ctx, o, registry, logger, stdout, func(ctx context.Context) { server.Collector().BeforeReload(ctx) })
+	made, err := credentials(&o)
 	if err != nil {
 		return err
 	}
-
-	end := endingOf(ctx)
-	end.atOnce(plane.Kill)
-
-	queue := source.NewQueue(time.Now)
-	objects, err := newSource(o, selection, queue, registry, logger)
-	if err != nil {
+	r := router{options: o, logger: logger, stdout: stdout, registry: prometheus.NewRegistry(), listener: listener, end: endingOf(ctx)}
+	if err := r.wire(ctx); err != nil {
 		return err
 	}
-	resolved := names.New(names.Options{Queue: queue, Interval: o.ExternalNameInterval, Metrics: names.NewMetrics(registry), Logger: logger})
-	settings := controllerOptions(o, selection, queue, plane, objects, logger)
-	settings.Names = resolved
-	var checker *health.Checker
+	if made {
+		if err := printCredentials(o, listener.Addr(), stdout); err != nil {
+			return err
+		}
+	}
+	return r.run(ctx)
+}
+
+// router is the parts of the program.
+type router struct {
+	options  options.Options
+	logger   *slog.Logger
+	stdout   io.Writer
+	registry *prometheus.Registry
+	// listener is that of the statistics port.
+	listener net.Listener
+	end      *ending
+
+	layout   template.Layout
+	tlsFiles *tlsfiles.Files
+	plane    *haproxy.DataPlane
+	queue    *source.Queue
+	objects  objectSource
+	names    *names.Names
+	// checker is nil where servers are not checked.
+	checker    *health.Checker
+	own        translate.Own
+	controller *controller.Controller
+	supervisor *haproxy.Supervisor
+	server     *stats.Server
+}
+
+// wire makes the parts. Nothing runs yet.
+func (r *router) wire(ctx context.Context) error {
+	o := r.options
+	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := r.newDataPlane(ctx); err != nil {
+		return err
+	}
+	r.end.atOnce(r.plane.Kill)
+	r.queue = source.NewQueue(time.Now)
+	selection := source.Selection{Namespace: o.Kubernetes.Namespace, Namespaces: o.NamespaceLabels, Labels: o.Labels, Fields: o.Fields}
+	var err error
+	if r.objects, err = newSource(o, selection, r.queue, r.registry, r.logger); err != nil {
+		return err
+	}
+	r.names = names.New(names.Options{Queue: r.queue, Interval: o.ExternalNameInterval, Metrics: names.NewMetrics(r.registry), Logger: r.logger})
 	if o.HealthCheckRate > 0 {
-		checker = health.New(health.Options{Rate: o.HealthCheckRate, Registry: registry})
-		settings.Health = checker
+		r.checker = health.New(health.Options{Rate: o.HealthCheckRate, Registry: r.registry})
 	}
-	if settings.Translate.Own, err = own(o, listener.Addr()); err != nil {
+	if r.own, err = own(o, r.listener.Addr()); err != nil {
 		// There are other bounds of what routes to the router itself can do.
-		logger.Error("routes may lead to this router itself until its addresses are known", "error", err)
+		r.logger.Error("routes may lead to this router itself until its addresses are known", "error", err)
 	}
-	settings.Admission.CheckCertificate = haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(layout.RuntimeSocket.String()), logger).Check
+	r.controller = controller.New(r.controllerOptions(selection))
+	r.supervisor = haproxy.NewSupervisor(haproxy.SupervisorOptions{
+		MasterSocket: r.layout.MasterSocket, MaxAge: o.WorkerMaxAge, Logger: r.logger, Registry: r.registry, Now: time.Now,
+	})
+	r.server, err = r.newServer(ctx.Done())
+	return err
+}
+
+func (r *router) controllerOptions(selection source.Selection) controller.Options {
+	o := r.options
+	c := controller.Options{
+		Queue: r.queue, DataPlane: r.plane, Logger: r.logger, Now: time.Now,
+		Selection: selection, Secrets: r.objects.secrets, ExternalCertificates: o.ExternalCertificates, Names: r.names,
+		Admission: admission.Options{
+			Naming: admission.Naming{
+				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,
+			},
+			AllowedDomains: o.AllowedDomains, DeniedDomains: o.DeniedDomains, AllowWildcards: o.AllowWildcardRoutes,
+			SharedHosts: o.DisableNamespaceOwnershipCheck, Validate: o.ExtendedValidation, Now: time.Now,
+			CheckCertificate: haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(r.layout.RuntimeSocket.String()), r.logger).Check,
+		},
+		Translate: translate.Options{
+			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,
+			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2,
+			WatchEndpoints: o.WatchEndpoints, IncludeUDP: o.IncludeUDP, CaseAdjust: len(o.Global.Headers.CaseAdjust) > 0,
+			LocalEndpoints: o.Manifests != "", MaxServersPerRoute: o.Routes.MaxServers, Own: r.own,
+		},
+		MaxServersPerNamespace: o.Routes.MaxServersPerNamespace,
+	}
 	if o.DefaultDestinationCAPath != "" {
-		settings.Translate.DefaultDestinationCA = layout.DestinationCA.String()
+		c.Translate.DefaultDestinationCA = r.layout.DestinationCA.String()
 	}
-	c := controller.New(settings)
+	if o.Ingress.Enable {
+		c.Ingress = &ingress.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}
+	}
+	// A nil pointer in an interface would not be nil.
+	if r.checker != nil {
+		c.Health = r.checker
+	}
+	if r.objects.writer != nil {
+		c.Status = r.objects.writer
+	}
+	if r.objects.ingressWriter != nil {
+		c.IngressStatus = r.objects.ingressWriter
+	}
+	return c
+}
+
+// newServer makes the server of the statistics port.
+func (r *router) newServer(stopping <-chan struct{}) (*stats.Server, error) {
+	o := r.options
 	reviewer, err := newReviewer(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	serverTLS, err := metricsTLS(o.Metrics.TLS, logger)
+	serverTLS, err := metricsTLS(o.Metrics.TLS, r.logger)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	supervisor := haproxy.NewSupervisor(haproxy.SupervisorOptions{
-		MasterSocket: layout.MasterSocket, MaxAge: o.WorkerMaxAge, Logger: logger, Registry: registry, Now: time.Now,
-	})
-	server = stats.New(stats.Options{
-		User: o.StatsUser, Password: o.StatsPassword, Reviewer: reviewer, Logger: logger, Gatherer: registry, HAProxySocket: layout.StatsSocket.String(),
-		Runtime: plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
+	return stats.New(stats.Options{
+		User: o.StatsUser, Password: o.StatsPassword, Reviewer: reviewer, TLS: serverTLS, Logger: r.logger, Gatherer: r.registry,
+		HAProxySocket: r.layout.StatsSocket.String(), Runtime: r.plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
 		Collector: stats.CollectorOptions{
-			ServerNames: plane.EndpointOf, BackendNames: plane.BackendOf, Health: serverHealth(plane, checker), ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported,
-			ScrapeInterval: o.Metrics.ScrapeInterval, ScrapeTimeout: o.Metrics.ScrapeTimeout,
+			ServerNames: r.plane.EndpointOf, BackendNames: r.plane.BackendOf, Health: serverHealth(r.plane, r.checker),
+			ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported, ScrapeInterval: o.Metrics.ScrapeInterval, ScrapeTimeout: o.Metrics.ScrapeTimeout,
 		},
-		Routes: c.Routes, Workers: supervisor.Old, Ready: func(context.Context) error { return readiness(c) }, Stopping: ctx.Done(),
-		ProbeURL: cmp.Or(o.ReadyURL, probeURL(o.Global.Listen)), ProbeProxyProtocol: o.Global.Listen.AcceptProxy && o.ReadyURL == "", TLS: serverTLS,
-	})
+		Routes: r.controller.Routes, Workers: r.supervisor.Old, Ready: func(context.Context) error { return readiness(r.controller) }, Stopping: stopping,
+		ProbeURL: cmp.Or(o.ReadyURL, probeURL(o.Global.Listen)), ProbeProxyProtocol: o.Global.Listen.AcceptProxy && o.ReadyURL == "",
+	}), nil
+}
 
-	// After the signal to stop, the router says that it is not ready, and
-	// serves on until load balancers have had time to notice.
+// run runs the parts until ctx ends. After the signal to stop, the router says
+// that it is not ready, and serves on until load balancers have had time to
+// notice.
+func (r *router) run(ctx context.Context) error {
 	running, stopAll := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAll()
 	group, running := errgroup.WithContext(running)
-	group.Go(func() error { return objects.run(running) })
-	group.Go(func() error { resolved.Run(running); return nil })
-	if checker != nil {
-		group.Go(func() error { checker.Run(running); return nil })
-	}
-	group.Go(func() error { return c.Run(running) })
-	group.Go(func() error { supervisor.Run(running); return nil })
-	group.Go(func() error { return server.Serve(running, listener) })
-	group.Go(func() error {
-		files.Watch(running, func(f model.TLSFiles) { c.SetFiles(running, f) })
-		return nil
-	})
-	group.Go(func() error {
-		ownaddress.Watch(running, settings.Translate.Own.Addresses, ownaddress.Options{
-			List: ownaddress.List, Interval: ownaddress.Interval, Logger: logger,
-			Changed: func(list []netip.Addr) { c.SetOwnAddresses(running, list) },
-		})
-		return nil
-	})
-	if objects.writer != nil {
-		group.Go(func() error { objects.writer.Run(running); return nil })
-	}
-	if objects.ingressWriter != nil {
-		group.Go(func() error { objects.ingressWriter.Run(running); return nil })
-	}
-	if objects.sweep != nil {
-		group.Go(func() error { objects.sweep(running); return nil })
+	for _, part := range r.parts() {
+		group.Go(func() error { return part(running) })
 	}
 	group.Go(func() error {
 		defer stopAll()
@@ -165,50 +205,55 @@ func serve(ctx context.Context, o options.Options, stdout, stderr io.Writer) err
 			return nil
 		case <-ctx.Done():
 		}
-		logger.Info("stopping", "delay", o.GracefulShutdownDelay)
+		r.logger.Info("stopping", "delay", r.options.GracefulShutdownDelay)
 		select {
 		case <-running.Done():
-		case <-end.now:
-		case <-time.After(o.GracefulShutdownDelay):
+		case <-r.end.now:
+		case <-time.After(r.options.GracefulShutdownDelay):
 		}
 		return nil
 	})
-	err = group.Wait()
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownTimeout+stopMargin)
+	err := group.Wait()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.ShutdownTimeout+stopMargin)
 	defer cancel()
-	return errors.Join(err, plane.Stop(stopping))
+	return errors.Join(err, r.plane.Stop(stopping))
 }
 
 // stopMargin is time for HAProxy to end after its connections have.
 const stopMargin = 5 * time.Second
 
-func controllerOptions(o options.Options, selection source.Selection, queue *source.Queue, plane *haproxy.DataPlane, objects objectSource, logger *slog.Logger) controller.Options {
-	c := controller.Options{
-		Queue: queue, DataPlane: plane, Logger: logger, Now: time.Now,
-		Selection: selection, Secrets: objects.secrets, ExternalCertificates: o.ExternalCertificates,
-		Admission: admission.Options{
-			Naming: admission.Naming{
-				Template: o.HostnameTemplate, Domain: o.RouterDomain, Override: o.OverrideHostname, OverrideDomains: o.OverrideDomains,
-			},
-			AllowedDomains: o.AllowedDomains, DeniedDomains: o.DeniedDomains, AllowWildcards: o.AllowWildcardRoutes,
-			SharedHosts: o.DisableNamespaceOwnershipCheck, Validate: o.ExtendedValidation, Now: time.Now,
-		},
-		Translate: translate.Options{
-			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,
-			Forwarded: o.Global.Headers.Forwarded, HTTP2: o.Global.HTTP2,
-			WatchEndpoints: o.WatchEndpoints, IncludeUDP: o.IncludeUDP, CaseAdjust: len(o.Global.Headers.CaseAdjust) > 0,
-			LocalEndpoints: o.Manifests != "", MaxServersPerRoute: o.Routes.MaxServers,
-		},
-		MaxServersPerNamespace: o.Routes.MaxServersPerNamespace,
+// parts are what runs at the same time. An error of one ends all.
+func (r *router) parts() []func(context.Context) error {
+	noError := func(run func(context.Context)) func(context.Context) error {
+		return func(ctx context.Context) error { run(ctx); return nil }
 	}
-	if o.Ingress.Enable {
-		c.Ingress = &ingress.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}
+	list := []func(context.Context) error{
+		r.objects.run,
+		r.controller.Run,
+		func(ctx context.Context) error { return r.server.Serve(ctx, r.listener) },
+		noError(r.names.Run),
+		noError(r.supervisor.Run),
+		noError(func(ctx context.Context) {
+			r.tlsFiles.Watch(ctx, func(f model.TLSFiles) { r.controller.SetFiles(ctx, f) })
+		}),
+		noError(func(ctx context.Context) {
+			ownaddress.Watch(ctx, r.own.Addresses, ownaddress.Options{
+				List: ownaddress.List, Interval: ownaddress.Interval, Logger: r.logger,
+				Changed: func(list []netip.Addr) { r.controller.SetOwnAddresses(ctx, list) },
+			})
+		}),
 	}
-	if objects.writer != nil {
-		c.Status = objects.writer
+	if r.checker != nil {
+		list = append(list, noError(r.checker.Run))
 	}
-	if objects.ingressWriter != nil {
-		c.IngressStatus = objects.ingressWriter
+	if r.objects.writer != nil {
+		list = append(list, noError(r.objects.writer.Run))
 	}
-	return c
+	if r.objects.ingressWriter != nil {
+		list = append(list, noError(r.objects.ingressWriter.Run))
+	}
+	if r.objects.sweep != nil {
+		list = append(list, noError(r.objects.sweep))
+	}
+	return list
 }

@@ -18,7 +18,6 @@ import (
 	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
-	"router/pkg/source/kube"
 	"router/pkg/stats"
 )
 
@@ -63,30 +62,35 @@ func statsAddress(o options.Options) string {
 	return ":" + strconv.Itoa(o.StatsPort)
 }
 
-// credentials reads the user and password of the statistics page from files,
-// or makes a password and prints it, once.
-func credentials(o *options.Options, address net.Addr, stdout io.Writer) error {
+// credentials reads the user and password of the statistics page from files.
+// Without a password one is made.
+func credentials(o *options.Options) (made bool, err error) {
 	if o.StatsUserFile != "" && o.StatsPasswordFile != "" {
 		user, err := o.StatsUserFile.Read()
 		if err != nil {
-			return fmt.Errorf("--stats-user-file: %w", err)
+			return false, fmt.Errorf("--stats-user-file: %w", err)
 		}
 		password, err := o.StatsPasswordFile.Read()
 		if err != nil {
-			return fmt.Errorf("--stats-password-file: %w", err)
+			return false, fmt.Errorf("--stats-password-file: %w", err)
 		}
 		o.StatsUser, o.StatsPassword = string(user), model.NewSecret(string(password))
 	}
-	if o.StatsPassword.IsEmpty() {
-		o.StatsPassword = model.NewSecret(rand.Text()[:passwordLength])
-		user := o.StatsUser
-		if given.Hides(user) {
-			user = given.Shown(user)
-		}
-		_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, user, o.StatsPassword.Reveal())
-		return err
+	if !o.StatsPassword.IsEmpty() {
+		return false, nil
 	}
-	return nil
+	o.StatsPassword = model.NewSecret(rand.Text()[:passwordLength])
+	return true, nil
+}
+
+// printCredentials shows a password that was made, once.
+func printCredentials(o options.Options, address net.Addr, stdout io.Writer) error {
+	user := o.StatsUser
+	if given.Hides(user) {
+		user = given.Shown(user)
+	}
+	_, err := fmt.Fprintf(stdout, "statistics on %s: user %s, password %s\n", address, user, o.StatsPassword.Reveal())
+	return err
 }
 
 // passwordLength is how many of its base-32 characters a made password has: 60 bits.
@@ -98,7 +102,7 @@ func newReviewer(o options.Options) (stats.Reviewer, error) {
 	if o.Manifests != "" {
 		return nil, nil //nolint:nilnil // the password alone counts
 	}
-	config, err := kube.Config(kube.Flags(o.Kubernetes))
+	config, err := clusterConfig(o.Kubernetes)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"time"
 
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+
 	"router/pkg/given"
 	"router/pkg/model"
 )
@@ -21,8 +24,6 @@ type Options struct {
 	HostnameTemplate, RouterDomain string
 	OverrideHostname               bool
 	OverrideDomains                []string
-	Labels, Fields                 string
-	ProjectLabels, NamespaceLabels string
 	DeniedDomains, AllowedDomains  []string
 	AllowWildcardRoutes            bool
 	DisableNamespaceOwnershipCheck bool
@@ -30,6 +31,13 @@ type Options struct {
 	ExternalCertificates           bool
 	WatchEndpoints, IncludeUDP     bool
 	Ingress                        Ingress
+
+	// Labels select routes and ingresses, Fields routes, and NamespaceLabels
+	// the namespaces of both; nil for all.
+	Labels, NamespaceLabels labels.Selector
+	Fields                  fields.Selector
+	// namespacesBy are the flags that select namespaces by labels.
+	namespacesBy []string
 
 	// Manifests is the directory to serve instead of a cluster, "" for none.
 	Manifests  string
@@ -127,7 +135,8 @@ type RouteDefaults struct {
 	MaxServers, MaxServersPerNamespace int
 }
 
-// Kubernetes says which cluster to watch, and as whom.
+// Kubernetes says which cluster to watch, and as whom. What is empty is left to
+// the kubeconfig file, and without one to the service account of the pod.
 type Kubernetes struct {
 	Kubeconfig                                given.Path
 	Context, Cluster, User, Namespace         string

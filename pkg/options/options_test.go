@@ -45,11 +45,18 @@ func TestDefaults(t *testing.T) {
 
 func TestSettingsThatExcludeEachOther(t *testing.T) {
 	for _, args := range [][]string{
-		{"--namespace=a", "--namespace-labels=a=b"}, {"--override-hostname"}, {"--http-port=80", "--https-port=80"}, {"--name="}, {"--metrics-tls-cert-file=x"}, {"--mutual-tls-auth=optional"},
+		{"--namespace=a", "--namespace-labels=a=b"}, {"--namespace=a", "--project-labels=*"}, {"--namespace-labels=x", "--project-labels=x"}, {"--override-hostname"}, {"--http-port=80", "--https-port=80"}, {"--name="}, {"--metrics-tls-cert-file=x"}, {"--mutual-tls-auth=optional"},
 	} {
 		if _, err := parse(t, nil, args...); err == nil || !strings.Contains(err.Error(), "--") {
 			t.Errorf("%v: the error is %v", args, err)
 		}
+	}
+}
+
+func TestAllProjectsAreNoSelection(t *testing.T) {
+	o, err := parse(t, nil, "--project-labels=*", "--labels=x=y", "--fields=spec.host=a.test,metadata.namespace!=b,spec.path!=/x,spec.to.name=s")
+	if err != nil || o.NamespaceLabels != nil {
+		t.Errorf("namespaces are selected by %v, %v", o.NamespaceLabels, err)
 	}
 }
 

@@ -249,9 +249,6 @@ func (o *Options) check() error {
 	if o.HostnameTemplate == "" && (o.OverrideHostname || len(o.OverrideDomains) > 0) {
 		add("--override-hostname and --override-domains need --hostname-template")
 	}
-	if n := count(o.ProjectLabels != "", o.NamespaceLabels != "", o.Kubernetes.Namespace != ""); n > 1 {
-		add("only one of --namespace, --namespace-labels and --project-labels is possible")
-	}
 	if (o.Metrics.TLS.CertFile == "") != (o.Metrics.TLS.KeyFile == "") {
 		add("--metrics-tls-cert-file and --metrics-tls-key-file need each other")
 	}
@@ -259,17 +256,8 @@ func (o *Options) check() error {
 		add("--http-port and --https-port must differ")
 	}
 	o.checkDomains()
+	problems = append(problems, o.checkNamespaces())
 	problems = append(problems, o.checkClientAuth()...)
 	problems = append(problems, o.checkGlobal()...)
 	return errors.Join(problems...)
-}
-
-func count(set ...bool) int {
-	n := 0
-	for _, b := range set {
-		if b {
-			n++
-		}
-	}
-	return n
 }

@@ -34,10 +34,10 @@ func rowCases() []rowCase {
 		{"update-status", "UpdateStatus", "true", "f", "false", truth},
 		{"resync-interval", "ResyncInterval", "30m0s", "1m30s", "1m30s", times},
 		{"external-name-interval", "ExternalNameInterval", "10s", "1s", "1s", no("999ms", "x", "5")},
-		{"labels", "Labels", "", "a=b,c in (d)", "a=b,c in (d)", no("a=b=c")},
-		{"fields", "Fields", "", "metadata.name=x", "metadata.name=x", no("a")},
-		{"project-labels", "ProjectLabels", "", "*", "*", no("a=b=c", "**")},
-		{"namespace-labels", "NamespaceLabels", "", "a!=b", "a!=b", no("a=b=c")},
+		{"labels", "Labels", "<nil>", "a=b,c in (d)", "a=b,c in (d)", no("a=b=c", "a in b")},
+		{"fields", "Fields", "<nil>", "metadata.name=x", "metadata.name=x", no("a", "spec.hots=x")},
+		{"project-labels", "NamespaceLabels", "<nil>", "a in (b,c)", "a in (b,c)", no("a=b=c", "**")},
+		{"namespace-labels", "NamespaceLabels", "<nil>", "a!=b", "a!=b", no("a=b=c", "*")},
 		{"watch-endpoints", "WatchEndpoints", "false", "T", "true", truth},
 		{"enable-ingress", "Ingress.Enable", "false", "true", "true", truth},
 		{"ingress-controller", "Ingress.Controller", "openshift.io/router", "example.com/router", "example.com/router", no("router")},
@@ -372,7 +372,7 @@ func TestAnEmptyFlagTakesTheVariableBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Global.Headers.CaptureCookie != nil || o.Global.Listen.Address != "" || o.Labels != "" {
+	if o.Global.Headers.CaptureCookie != nil || o.Global.Listen.Address != "" || o.Labels != nil {
 		t.Errorf("options are %+v", o)
 	}
 }

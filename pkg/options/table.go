@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -59,24 +57,26 @@ func sourceRows() []Row {
 		boolean("update-status", "ROUTER_UPDATE_STATUS", true, "Write the status of routes.", func(o *Options) *bool { return &o.UpdateStatus }),
 		interval("resync-interval", "ROUTER_RESYNC_INTERVAL", "30m", 0, "Time between full replays of what is known.", func(o *Options) *time.Duration { return &o.ResyncInterval }),
 		interval("external-name-interval", "ROUTER_EXTERNAL_NAME_INTERVAL", "10s", time.Second, "Time between two lookups of the name of a service of the type ExternalName.", func(o *Options) *time.Duration { return &o.ExternalNameInterval }),
-		selector("labels", "ROUTE_LABELS", "Serve only routes with these labels.", func(o *Options) *string { return &o.Labels }).strict(),
-		custom("fields", "ROUTE_FIELDS", "", "a field selector", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options, v string) error {
-			if _, err := fields.ParseSelector(v); err != nil {
-				return err
-			}
-			o.Fields = v
-			return nil
+		custom("labels", "ROUTE_LABELS", "", labelSelector, "Serve only routes with these labels.", func(o *Options, v string) (err error) {
+			o.Labels, err = parseLabels(v)
+			return err
 		}).strict(),
-		custom("project-labels", "PROJECT_LABELS", "", `a label selector, or "*" for all`, "Serve only namespaces with these labels.", func(o *Options, v string) error {
+		custom("fields", "ROUTE_FIELDS", "", "a field selector", "Serve only routes with these fields, such as metadata.name=x.", func(o *Options, v string) (err error) {
+			o.Fields, err = parseFields(v)
+			return err
+		}).strict(),
+		custom("project-labels", "PROJECT_LABELS", "", labelSelector+`, or "*" for all`, "Serve only namespaces with these labels.", func(o *Options, v string) (err error) {
+			o.namespacesBy = append(o.namespacesBy, "--project-labels")
 			if v != "*" {
-				if _, err := labels.Parse(v); err != nil {
-					return fmt.Errorf("must be a label selector: %w", err)
-				}
+				o.NamespaceLabels, err = parseLabels(v)
 			}
-			o.ProjectLabels = v
-			return nil
+			return err
 		}).strict(),
-		selector("namespace-labels", "NAMESPACE_LABELS", "Serve only namespaces with these labels.", func(o *Options) *string { return &o.NamespaceLabels }).strict(),
+		custom("namespace-labels", "NAMESPACE_LABELS", "", labelSelector, "Serve only namespaces with these labels.", func(o *Options, v string) (err error) {
+			o.namespacesBy = append(o.namespacesBy, "--namespace-labels")
+			o.NamespaceLabels, err = parseLabels(v)
+			return err
+		}).strict(),
 		boolean("watch-endpoints", "ROUTER_WATCH_ENDPOINTS", false, "Read Endpoints instead of EndpointSlices.", func(o *Options) *bool { return &o.WatchEndpoints }),
 		boolean("include-udp-endpoints", "ROUTER_INCLUDE_UDP_ENDPOINTS", false, "Keep endpoint ports of the protocol UDP.", func(o *Options) *bool { return &o.IncludeUDP }),
 	}
@@ -119,16 +119,6 @@ func proxyURL() Row {
 		}
 		return nil
 	}}
-}
-
-func selector(flag, env, help string, field func(*Options) *string) Row {
-	return custom(flag, env, "", "a label selector", help, func(o *Options, v string) error {
-		if _, err := labels.Parse(v); err != nil {
-			return fmt.Errorf("must be a label selector: %w", err)
-		}
-		*field(o) = v
-		return nil
-	})
 }
 
 func admissionRows() []Row {

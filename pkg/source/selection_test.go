@@ -9,64 +9,43 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"router/pkg/source"
 )
 
-func TestBadSelectionFlagsAreErrorsThatNameThem(t *testing.T) {
-	tests := []struct {
-		name  string
-		flags source.SelectionFlags
-		want  string // the beginning of the error, "" for none
-	}{
-		{"nothing given", source.SelectionFlags{}, ""},
-		{"a namespace with labels of routes", source.SelectionFlags{Namespace: "a", Labels: "x=y", Fields: "spec.host=a.test"}, ""},
-		{"a label selector that does not parse", source.SelectionFlags{Labels: "a in b"}, "--labels: must be a label selector"},
-		{"a field selector that does not parse", source.SelectionFlags{Fields: "spec.host"}, "--fields: must be a field selector"},
-		{"a field that routes do not have", source.SelectionFlags{Fields: "spec.hots=x"}, `--fields: "spec.hots" is not one of the fields [metadata.name`},
-		{"namespace labels that do not parse", source.SelectionFlags{NamespaceLabels: "a in b"}, "--namespace-labels: must be"},
-		{"project labels that do not parse", source.SelectionFlags{ProjectLabels: "a in b"}, "--project-labels: must be"},
-		{"all projects", source.SelectionFlags{ProjectLabels: "*"}, ""},
-		{"an asterisk as namespace labels", source.SelectionFlags{NamespaceLabels: "*"}, "--namespace-labels: must be"},
-		{"a namespace and namespace labels", source.SelectionFlags{Namespace: "a", NamespaceLabels: "x"}, "--namespace-labels: cannot be used together with --namespace"},
-		{"a namespace and project labels", source.SelectionFlags{Namespace: "a", ProjectLabels: "*"}, "--project-labels: cannot be used together with --namespace"},
-		{"project and namespace labels", source.SelectionFlags{ProjectLabels: "x", NamespaceLabels: "x"}, "--project-labels: cannot be used together with --namespace-labels"},
+// by parses a selector.
+func by(t *testing.T, text string) labels.Selector {
+	t.Helper()
+	s, err := labels.Parse(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := source.ParseSelection(tt.flags)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
-				t.Errorf("error is %v, want %q", err, tt.want)
-			}
-		})
-	}
+	return s
 }
 
 func TestSelectedRoutes(t *testing.T) {
 	tests := []struct {
-		name  string
-		flags source.SelectionFlags
-		want  string
+		name      string
+		selection source.Selection
+		want      string
 	}{
-		{"without flags all are", source.SelectionFlags{}, "a/blue a/red b/blue"},
-		{"one namespace", source.SelectionFlags{Namespace: "a"}, "a/blue a/red"},
-		{"labels of routes", source.SelectionFlags{Labels: "color=blue"}, "a/blue b/blue"},
-		{"a host", source.SelectionFlags{Fields: "spec.host=red.a.test"}, "a/red"},
-		{"a name in a namespace", source.SelectionFlags{Fields: "metadata.name=blue,metadata.namespace!=a"}, "b/blue"},
-		{"a service", source.SelectionFlags{Fields: "spec.to.name=red"}, "a/red"},
-		{"labels of namespaces", source.SelectionFlags{NamespaceLabels: "shard=1"}, "a/blue a/red"},
-		{"labels that only an unknown namespace could have", source.SelectionFlags{NamespaceLabels: "!shard"}, ""},
-		{"labels of projects and of routes", source.SelectionFlags{ProjectLabels: "shard in (1,2)", Labels: "color=blue"}, "a/blue"},
-		{"all projects, whether their objects are known or not", source.SelectionFlags{ProjectLabels: "*"}, "a/blue a/red b/blue"},
-		{"labels that no namespace has", source.SelectionFlags{NamespaceLabels: "shard=3"}, ""},
+		{"without flags all are", source.Selection{}, "a/blue a/red b/blue"},
+		{"one namespace", source.Selection{Namespace: "a"}, "a/blue a/red"},
+		{"labels of routes", source.Selection{Labels: by(t, "color=blue")}, "a/blue b/blue"},
+		{"a host", source.Selection{Fields: fields.ParseSelectorOrDie("spec.host=red.a.test")}, "a/red"},
+		{"a name in a namespace", source.Selection{Fields: fields.ParseSelectorOrDie("metadata.name=blue,metadata.namespace!=a")}, "b/blue"},
+		{"a service", source.Selection{Fields: fields.ParseSelectorOrDie("spec.to.name=red")}, "a/red"},
+		{"a path", source.Selection{Fields: fields.ParseSelectorOrDie("spec.path!=")}, ""},
+		{"labels of namespaces", source.Selection{Namespaces: by(t, "shard=1")}, "a/blue a/red"},
+		{"labels that only an unknown namespace could have", source.Selection{Namespaces: by(t, "!shard")}, ""},
+		{"labels of projects and of routes", source.Selection{Namespaces: by(t, "shard in (1,2)"), Labels: by(t, "color=blue")}, "a/blue"},
+		{"labels that no namespace has", source.Selection{Namespaces: by(t, "shard=3")}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			selection, err := source.ParseSelection(tt.flags)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := source.NewStore(selection)
+			s := source.NewStore(tt.selection)
 			var keys []source.Key
 			for _, at := range []struct{ namespace, name string }{{"a", "blue"}, {"a", "red"}, {"b", "blue"}} {
 				r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: at.namespace, Name: at.name, Labels: map[string]string{"color": at.name}}}
@@ -95,11 +74,7 @@ func namespace(name, shard string) *corev1.Namespace {
 }
 
 func TestANamespaceBringsItsRoutesAlong(t *testing.T) {
-	selection, err := source.ParseSelection(source.SelectionFlags{NamespaceLabels: "shard=1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := source.NewStore(selection)
+	s := source.NewStore(source.Selection{Namespaces: by(t, "shard=1")})
 	apply := func(k source.Key, o metav1.Object) []source.Key {
 		c := source.Change{Key: k, Object: o}
 		return s.Affected(c, s.Apply(c))

@@ -188,12 +188,8 @@ func random(rnd *rand.Rand) source.Change {
 }
 
 func TestStoreAgreesWithALookAtEverything(t *testing.T) {
-	selection, err := source.ParseSelection(source.SelectionFlags{NamespaceLabels: "serve=yes"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	s, w := source.NewStore(selection), world{}
+	s, w := source.NewStore(source.Selection{Namespaces: by(t, "serve=yes")}), world{}
 	someAffected := 0
 	for i := range 20000 {
 		c := random(rnd)

@@ -68,7 +68,7 @@ func rooms() map[string]room {
 		"pkg/authz":       {imports: []string{"pkg/stats"}},
 
 		"pkg/source":           {},
-		"pkg/source/kube":      {imports: []string{"pkg/source", "pkg/model", "pkg/given"}},
+		"pkg/source/kube":      {imports: []string{"pkg/source"}},
 		"pkg/source/names":     {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 

@@ -19,6 +19,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -172,7 +173,7 @@ type router struct {
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // start runs a replica that selects routes by labels.
-func start(t *testing.T, c *kubetest.Cluster, name, labels string, indexFor func(string) *admission.Index) *router {
+func start(t *testing.T, c *kubetest.Cluster, name, selector string, indexFor func(string) *admission.Index) *router {
 	t.Helper()
 	base, config := newReplica(c)
 	r := &router{replica: base, routes: map[model.RouteKey]*routev1.Route{}, indexFor: indexFor}
@@ -184,7 +185,11 @@ func start(t *testing.T, c *kubetest.Cluster, name, labels string, indexFor func
 		Client: status.ClusterClient{Routes: client.RouteV1()}, RouterName: "public", CanonicalHostname: "router.example.org",
 		Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
 	})
-	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Labels: labels}, r.take)
+	selected, err := labels.Parse(selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Selection: source.Selection{Labels: selected}}, r.take)
 	return r
 }
 

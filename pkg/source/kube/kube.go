@@ -35,15 +35,10 @@ type Options struct {
 	Queue  *source.Queue
 	Logger *slog.Logger
 
-	// Namespace restricts everything to one namespace, "" for all.
-	Namespace string
-	// Labels and Fields select routes. Fields of the spec are left to
-	// source.Selection.
-	Labels, Fields string
-	// NamespaceLabels selects namespaces; "" for no selection. With a
-	// selection, the namespaces themselves are watched, and a route counts
-	// only while its namespace is in the store.
-	NamespaceLabels string
+	// Selection is what the API server is asked for, as far as it can select.
+	// With a selection of namespaces, these themselves are watched, and a route
+	// counts only while its namespace is in the store.
+	Selection source.Selection
 	// Resync is the time between full replays, 0 for none. A replayed object
 	// that did not change causes no work.
 	Resync time.Duration
@@ -81,19 +76,19 @@ func New(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("route client: %w", err)
 	}
-	byServer, err := serverFields(o.Fields)
-	if err != nil {
-		return nil, err
-	}
+	selected := o.Selection
 	routeFactory := routeinformers.NewSharedInformerFactoryWithOptions(routes, o.Resync,
-		routeinformers.WithNamespace(o.Namespace), routeinformers.WithTransform(trim),
+		routeinformers.WithNamespace(selected.Namespace), routeinformers.WithTransform(trim),
 		routeinformers.WithTweakListOptions(func(l *metav1.ListOptions) {
-			l.LabelSelector, l.FieldSelector = o.Labels, byServer
+			l.FieldSelector = serverFields(selected.Fields)
+			if selected.Labels != nil {
+				l.LabelSelector = selected.Labels.String()
+			}
 		}))
 	factory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync,
-		informers.WithNamespace(o.Namespace), informers.WithTransform(trim))
+		informers.WithNamespace(selected.Namespace), informers.WithTransform(trim))
 	namespaceFactory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync, informers.WithTransform(trim),
-		informers.WithTweakListOptions(func(l *metav1.ListOptions) { l.LabelSelector = o.NamespaceLabels }))
+		informers.WithTweakListOptions(func(l *metav1.ListOptions) { l.LabelSelector = selected.Namespaces.String() }))
 
 	// Requests for single secrets are bounded by how many are under way, and
 	// by the API server; the client's own limit would make a start with many
@@ -121,7 +116,7 @@ func New(o Options) (*Source, error) {
 			watchedKind{source.KindIngress, "ingresses.networking.k8s.io", factory.Networking().V1().Ingresses().Informer()},
 			watchedKind{source.KindIngressClass, "ingressclasses.networking.k8s.io", factory.Networking().V1().IngressClasses().Informer()})
 	}
-	if o.NamespaceLabels != "" {
+	if selected.Namespaces != nil {
 		s.kinds = append(s.kinds, watchedKind{source.KindNamespace, "namespaces", namespaceFactory.Core().V1().Namespaces().Informer()})
 	}
 	s.start = func(stop <-chan struct{}) {
@@ -135,10 +130,9 @@ func New(o Options) (*Source, error) {
 // serverFields is the part of a field selector that every API server knows.
 // OpenShift's selects by fields of the spec as well; one that has routes from
 // a CustomResourceDefinition refuses to.
-func serverFields(selector string) (string, error) {
-	all, err := fields.ParseSelector(selector)
-	if err != nil {
-		return "", fmt.Errorf("--fields: %w", err)
+func serverFields(all fields.Selector) string {
+	if all == nil {
+		return ""
 	}
 	var known []fields.Selector
 	for _, r := range all.Requirements() {
@@ -150,7 +144,7 @@ func serverFields(selector string) (string, error) {
 			known = append(known, fields.OneTermEqualSelector(r.Field, r.Value))
 		}
 	}
-	return fields.AndSelectors(known...).String(), nil
+	return fields.AndSelectors(known...).String()
 }
 
 // Follow reads a secret from now on, and pushes it into the queue with every

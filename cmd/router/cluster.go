@@ -1,4 +1,4 @@
-package kube
+package main
 
 import (
 	"fmt"
@@ -9,34 +9,16 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"router/pkg/given"
-	"router/pkg/model"
+	"router/pkg/options"
 )
-
-// Flags are the usual flags that say which cluster to use, and as whom. Empty
-// ones leave the decision to the kubeconfig file, and without one to the
-// service account of the pod.
-type Flags struct {
-	Kubeconfig                                given.Path
-	Context, Cluster, User, Namespace         string
-	Server                                    string
-	CertificateAuthority                      given.Path
-	ClientCertificate, ClientKey              given.Path
-	Token                                     model.Secret
-	TLSServerName                             string
-	ProxyURL                                  model.Secret
-	As, AsUID                                 string
-	AsGroups                                  []string
-	InsecureSkipTLSVerify, DisableCompression bool
-	RequestTimeout                            string
-}
 
 // kubeconfigs are the files that KUBECONFIG names: there may be several, to be
 // merged.
-func (f Flags) kubeconfigs() []string { return filepath.SplitList(string(f.Kubeconfig)) }
+func kubeconfigs(f options.Kubernetes) []string { return filepath.SplitList(string(f.Kubeconfig)) }
 
-// check looks at the files first. What the library says of one that it cannot
+// checkFiles looks at the files first. What the library says of one that it cannot
 // read has the path as it was given, which may be a secret by mistake.
-func (f Flags) check() error {
+func checkFiles(f options.Kubernetes) error {
 	files := []struct {
 		path given.Path
 		flag string
@@ -45,7 +27,7 @@ func (f Flags) check() error {
 		{f.ClientCertificate, "--client-certificate (ROUTER_KUBE_CLIENT_CERTIFICATE)"},
 		{f.ClientKey, "--client-key (ROUTER_KUBE_CLIENT_KEY)"},
 	}
-	if len(f.kubeconfigs()) == 1 { // Of several, some may be missing.
+	if len(kubeconfigs(f)) == 1 { // Of several, some may be missing.
 		files = append(files, struct {
 			path given.Path
 			flag string
@@ -62,13 +44,15 @@ func (f Flags) check() error {
 	return nil
 }
 
-// Config works out how to reach the cluster.
-func Config(f Flags) (*rest.Config, error) {
-	if err := f.check(); err != nil {
+// clusterConfig works out how to reach the cluster. Empty flags leave the
+// decision to the kubeconfig file, and without one to the service account of
+// the pod.
+func clusterConfig(f options.Kubernetes) (*rest.Config, error) {
+	if err := checkFiles(f); err != nil {
 		return nil, err
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	if files := f.kubeconfigs(); len(files) > 1 {
+	if files := kubeconfigs(f); len(files) > 1 {
 		rules.Precedence = files
 	} else {
 		rules.ExplicitPath = string(f.Kubeconfig)

@@ -1,4 +1,4 @@
-package kube
+package main
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 
 	"router/pkg/given"
 	"router/pkg/model"
+	"router/pkg/options"
 )
 
 const (
@@ -26,21 +27,21 @@ func write(t *testing.T, name, text string) string {
 
 func TestSeveralKubeconfigFilesAreMerged(t *testing.T) {
 	list := write(t, "clusters", clusters) + string(filepath.ListSeparator) + write(t, "users", users)
-	config, err := Config(Flags{Kubeconfig: given.Path(list)})
+	config, err := clusterConfig(options.Kubernetes{Kubeconfig: given.Path(list)})
 	if err != nil || config.Host != "https://one.test:6443" || config.BearerToken != "t" {
 		t.Errorf("%v, %v", config, err)
 	}
 }
 
 func TestFlagsWinOverTheKubeconfigFile(t *testing.T) {
-	config, err := Config(Flags{Kubeconfig: given.Path(write(t, "both", clusters+strings.TrimPrefix(users, "apiVersion: v1\nkind: Config\n"))), Server: "https://two.test", Token: model.NewSecret("other"), RequestTimeout: "3s"})
+	config, err := clusterConfig(options.Kubernetes{Kubeconfig: given.Path(write(t, "both", clusters+strings.TrimPrefix(users, "apiVersion: v1\nkind: Config\n"))), Server: "https://two.test", Token: model.NewSecret("other"), RequestTimeout: "3s"})
 	if err != nil || config.Host != "https://two.test" || config.BearerToken != "other" || config.Timeout.Seconds() != 3 {
 		t.Errorf("%v, %v", config, err)
 	}
 }
 
 func TestAMissingKubeconfigFileIsNamed(t *testing.T) {
-	if _, err := Config(Flags{Kubeconfig: "/does/not/exist"}); err == nil || !strings.Contains(err.Error(), "--config") || !strings.Contains(err.Error(), "/does/not/exist") {
+	if _, err := clusterConfig(options.Kubernetes{Kubeconfig: "/does/not/exist"}); err == nil || !strings.Contains(err.Error(), "--config") || !strings.Contains(err.Error(), "/does/not/exist") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -49,12 +50,12 @@ func TestAMissingKubeconfigFileIsNamed(t *testing.T) {
 func TestSecretsInPlaceOfPathsAreNotShown(t *testing.T) {
 	const token = "Hunter2Hunter2"
 	file := given.Path(write(t, "secret", token))
-	for name, f := range map[string]Flags{
+	for name, f := range map[string]options.Kubernetes{
 		"config": {Kubeconfig: token}, "certificate-authority": {CertificateAuthority: token, Server: "https://a.test"},
 		"client-certificate": {ClientCertificate: token, ClientKey: file, Server: "https://a.test"}, "client-key": {ClientKey: token, ClientCertificate: file, Server: "https://a.test"},
 		"config ": {Kubeconfig: file},
 	} {
-		_, err := Config(f)
+		_, err := clusterConfig(f)
 		if err == nil || !strings.Contains(err.Error(), "--"+strings.TrimSpace(name)) || strings.Contains(err.Error(), token) {
 			t.Errorf("%s: the error is %v", name, err)
 		}
