@@ -142,7 +142,7 @@ func (c *Controller) input(k model.RouteKey, shared *translate.Shared) (translat
 		return translate.Input{}, false
 	}
 	in := translate.Input{
-		Route: r, Host: v.Host, Path: v.Path, Exact: v.Exact, Wildcard: v.Wildcard,
+		Route: r, Match: v.Match,
 		Certificate: v.Certificate, DestinationCA: v.DestinationCA, Lookup: c.store,
 		Shared: shared, Namespace: c.budget.of(k),
 	}

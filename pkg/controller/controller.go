@@ -146,7 +146,7 @@ func heldBy(k model.RouteKey, v admission.Verdict) model.Reservation {
 	if !v.HostReserved {
 		return model.Reservation{}
 	}
-	return model.Reservation{Key: k, Host: v.Host, Wildcard: v.Wildcard}
+	return model.Reservation{Key: k, HostKey: v.HostKey()}
 }
 
 // New returns a controller that has seen nothing.

@@ -49,7 +49,7 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 		}
 		v := c.verdict(k, s)
 		report := model.RouteReport{
-			Namespace: k.Namespace, Name: k.Name, Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard,
+			Namespace: k.Namespace, Name: k.Name, Match: model.Match{Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard},
 			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.told.problems, Servers: []model.ServerReport{},
 		}
 		if p := c.ingressPath(k); p != nil {

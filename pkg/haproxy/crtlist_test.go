@@ -35,7 +35,7 @@ func TestMoreHostsBelowAWildcardThanALineTakes(t *testing.T) {
 	ecdsaPair, err := ca.Issue("*.wild.test")
 	wild := pairOf(t, ecdsaPair, err)
 	edge := func(name, host string, c *model.Certificate) *model.Route {
-		return &model.Route{Key: model.RouteKey{Namespace: "ns", Name: name}, Host: host, Termination: model.TerminationEdge, Certificate: c,
+		return &model.Route{Key: model.RouteKey{Namespace: "ns", Name: name}, Match: model.Match{Host: host}, Termination: model.TerminationEdge, Certificate: c,
 			Backend: model.Backend{Balance: model.BalanceRandom, Forwarded: model.ForwardedAppend}}
 	}
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {

@@ -191,7 +191,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (model.Outco
 	}
 	for _, h := range change.Reserve {
 		d.forgetFaults(h.Key)
-		d.hold(h.Key, template.HostKey{Host: h.Host, Wildcard: h.Wildcard}, dirty)
+		d.hold(h.Key, h.HostKey, dirty)
 	}
 	d.rehost(dirty)
 	d.noteHealth(change.Health)

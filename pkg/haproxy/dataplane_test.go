@@ -119,7 +119,7 @@ func route(name, host string, servers ...model.Server) *model.Route {
 		servers[i].Check = len(servers) > 1
 	}
 	return &model.Route{
-		Key: model.RouteKey{Namespace: "ns", Name: name}, Host: host,
+		Key: model.RouteKey{Namespace: "ns", Name: name}, Match: model.Match{Host: host},
 		Backend: model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, Servers: servers, CheckInterval: 5 * time.Second},
 	}
 }

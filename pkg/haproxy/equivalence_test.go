@@ -127,7 +127,7 @@ func (w *world) step() model.Change {
 		key := model.RouteKey{Namespace: "ns", Name: fmt.Sprint("r", i)}
 		if w.routes[key] != nil && w.rnd.IntN(8) == 0 {
 			if w.rnd.IntN(2) == 0 {
-				w.held[key] = model.Reservation{Key: key, Host: w.routes[key].Host, Wildcard: w.routes[key].Wildcard}
+				w.held[key] = model.Reservation{Key: key, HostKey: w.routes[key].HostKey()}
 				c.Reserve = append(c.Reserve, w.held[key])
 			} else {
 				c.Delete = append(c.Delete, key)
@@ -171,8 +171,10 @@ func (w *world) allHealth() []model.Health {
 func (w *world) route(i int, key model.RouteKey) *model.Route {
 	n := w.rnd.IntN
 	r := &model.Route{
-		Key: key, Host: fmt.Sprintf("h%d.test", n(3)), Path: []string{fmt.Sprintf("/p%d", i), fmt.Sprintf("/p%d/", i), fmt.Sprintf("/a;b\\%d", i)}[n(3)],
-		Wildcard:    n(6) == 0,
+		Key: key, Match: model.Match{
+			Host: fmt.Sprintf("h%d.test", n(3)), Path: []string{fmt.Sprintf("/p%d", i), fmt.Sprintf("/p%d/", i), fmt.Sprintf("/a;b\\%d", i)}[n(3)],
+			Wildcard: n(6) == 0,
+		},
 		Termination: []model.Termination{model.TerminationEdge, model.TerminationNone, model.TerminationReencrypt, model.TerminationEdge, model.TerminationPassthrough}[i],
 		Insecure:    []model.InsecurePolicy{model.InsecureNone, model.InsecureAllow, model.InsecureRedirect}[n(3)],
 		Backend: model.Backend{

@@ -156,7 +156,7 @@ func wanted(t *testing.T, d *DataPlane) map[string]string {
 	t.Helper()
 	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Reservation{}, failing: maps.Clone(d.failing)}
 	for k, h := range d.held {
-		w.held[k] = model.Reservation{Key: k, Host: h.Host, Wildcard: h.Wildcard}
+		w.held[k] = model.Reservation{Key: k, HostKey: h}
 	}
 	return coldStart(t, d.opts.Binary, w)
 }

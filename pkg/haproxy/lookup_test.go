@@ -94,7 +94,7 @@ func TestAnyHostIsOnlyWhatIsNobodys(t *testing.T) {
 		}
 		p.look(t, "a host moves", lookup{"else.test", "/", "nobody"}, lookup{"else.test", "/y", "part"}, lookup{"part.test", "/", "all"})
 		// So is one whose route cannot be served any more.
-		if o := apply(t, p, model.Change{Reserve: []model.Reservation{{Key: part.Key, Host: "part.test"}}}); o.Reloaded {
+		if o := apply(t, p, model.Change{Reserve: []model.Reservation{{Key: part.Key, HostKey: model.HostKey{Host: "part.test"}}}}); o.Reloaded {
 			t.Error("a host without a route took a reload")
 		}
 		p.look(t, "a host is held", lookup{"part.test", "/", "nobody"}, lookup{"part.test", "/y", "nobody"}, lookup{"else.test", "/", "all"})

@@ -134,7 +134,7 @@ func TestNotAllRoutesAreLeftOut(t *testing.T) {
 // simple is a route to one endpoint, where nobody listens.
 func simple(name, address string) *model.Route {
 	return &model.Route{
-		Key: model.RouteKey{Namespace: "ns", Name: name}, Host: name + ".test",
+		Key: model.RouteKey{Namespace: "ns", Name: name}, Match: model.Match{Host: name + ".test"},
 		Backend: model.Backend{
 			Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, Cookie: &model.Cookie{Name: "short", Key: model.NewSecret("k")},
 			Servers: []model.Server{{ID: "pod:" + name + ":s::" + address + ":9000", Address: address, Port: 9000, Weight: 5}},

@@ -20,9 +20,7 @@ type Change struct {
 // Reservation is the host of a route that is not served and keeps it.
 type Reservation struct {
 	Key RouteKey
-	// Host and Wildcard are as in Route.
-	Host     string
-	Wildcard bool
+	HostKey
 }
 
 // IsEmpty reports whether there is nothing to do.

@@ -8,12 +8,8 @@ type RouteReport struct {
 	// Ingress is the name of the Ingress that the route is a path of, "" for a
 	// route of its own.
 	Ingress string `json:"ingress,omitempty"`
-	// Host is model.CatchAllHost for what nobody else has.
-	Host string `json:"host"`
-	Path string `json:"path"`
-	// Exact is whether nothing below the path is served.
-	Exact       bool        `json:"exact,omitempty"`
-	Wildcard    bool        `json:"wildcard,omitempty"`
+	// Match has the host as it is shown to people, and the path as it is written.
+	Match
 	Termination Termination `json:"termination"`
 	Admitted    bool        `json:"admitted"`
 	// Reason and Message say why a route is not admitted.

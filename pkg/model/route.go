@@ -22,10 +22,6 @@ func (k RouteKey) Compare(o RouteKey) int {
 	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
 }
 
-// CatchAllHost is the host of routes for requests whose host nobody else has. It
-// is no wildcard: those have a domain.
-const CatchAllHost = "*"
-
 // Termination says where TLS ends. The values are those of a Route's
 // spec.tls.termination; the empty value is a route without TLS.
 type Termination string
@@ -52,17 +48,7 @@ const (
 // once handed over; a changed route is a new value.
 type Route struct {
 	Key RouteKey
-	// Host is lower-case. For a wildcard route it is the domain below which
-	// exactly one label matches: "*.w.example.org" has Host "w.example.org".
-	// CatchAllHost is for requests whose host no other route has.
-	Host     string
-	Wildcard bool
-	// Path is "" for the whole host; otherwise it begins with "/" and is not
-	// "/" alone. A trailing slash is kept: "/a/" does not match "/a".
-	Path string
-	// Exact means that Path, which may be "/" alone then, matches itself and
-	// nothing below it.
-	Exact       bool
+	Match
 	Termination Termination
 	Insecure    InsecurePolicy
 	// Created orders routes that share a host where one must win, such as the

@@ -133,7 +133,7 @@ func (p *plane) apply(t *testing.T, change model.Change) model.Outcome {
 func (p *plane) reload(t *testing.T) bool {
 	t.Helper()
 	outcome, err := p.Apply(t.Context(), model.Change{Upsert: []*model.Route{{
-		Key: model.RouteKey{Namespace: "ns", Name: "other"}, Host: "other.test",
+		Key: model.RouteKey{Namespace: "ns", Name: "other"}, Match: model.Match{Host: "other.test"},
 		Backend: model.Backend{Balance: model.BalanceLeastConn, Forwarded: model.ForwardedNever, CheckInterval: 5 * time.Second},
 	}}})
 	if err != nil {
@@ -146,7 +146,7 @@ func (p *plane) reload(t *testing.T) bool {
 func newRoute(t *testing.T, name string, pods int) *model.Route {
 	t.Helper()
 	route := &model.Route{
-		Key: model.RouteKey{Namespace: "ns", Name: name}, Host: name + ".test",
+		Key: model.RouteKey{Namespace: "ns", Name: name}, Match: model.Match{Host: name + ".test"},
 		Backend: model.Backend{Balance: model.BalanceRoundRobin, Forwarded: model.ForwardedAppend, CheckInterval: 5 * time.Second},
 	}
 	for i := range pods {

@@ -287,7 +287,7 @@ func TestRoutesAreListed(t *testing.T) {
 		{"nobody knows any", nil, 200, "[]"},
 		{"there are none", func(context.Context) ([]model.RouteReport, error) { return nil, nil }, 200, "[]"},
 		{"one without servers", func(context.Context) ([]model.RouteReport, error) {
-			return []model.RouteReport{{Namespace: "ns", Name: "r", Host: "r.test", Reason: "HostAlreadyClaimed"}}, nil
+			return []model.RouteReport{{Namespace: "ns", Name: "r", Match: model.Match{Host: "r.test"}, Reason: "HostAlreadyClaimed"}}, nil
 		}, 200, `[{"namespace":"ns","name":"r","host":"r.test","path":"","termination":"","admitted":false,"reason":"HostAlreadyClaimed","message":"","backend":"","servers":[]}]`},
 		{"one with a server", func(context.Context) ([]model.RouteReport, error) {
 			return []model.RouteReport{{Namespace: "ns", Name: "r", Admitted: true, Backend: "be_http:ns:r",

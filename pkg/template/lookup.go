@@ -23,14 +23,11 @@ const (
 	MapValueDefault = "_default"
 )
 
-// HostKey identifies a host or, where Wildcard, the hosts one label below it.
-type HostKey struct {
-	Host     string
-	Wildcard bool
-}
+// HostKey is that of the model.
+type HostKey = model.HostKey
 
 // HostKeyOf is the host that r claims a path of.
-func HostKeyOf(r *model.Route) HostKey { return HostKey{r.Host, r.Wildcard} }
+func HostKeyOf(r *model.Route) HostKey { return r.HostKey() }
 
 // Entry is one line of a lookup table.
 type Entry struct {

@@ -21,7 +21,7 @@ func testLayout(t *testing.T) Layout {
 
 func testRoute(name, path string, term model.Termination, insecure model.InsecurePolicy) *model.Route {
 	return &model.Route{
-		Key: model.RouteKey{Namespace: "ns", Name: name}, Host: "h.test", Path: path,
+		Key: model.RouteKey{Namespace: "ns", Name: name}, Match: model.Match{Host: "h.test", Path: path},
 		Termination: term, Insecure: insecure,
 		Backend: model.Backend{Balance: model.BalanceRandom, Forwarded: model.ForwardedAppend},
 	}

@@ -104,14 +104,11 @@ type Verdict struct {
 	HostReserved bool
 	// Winner is the route that has what this one wants; zero if none has.
 	Winner model.RouteKey
-	// Host is the name that the route is served under; for a wildcard route
-	// the domain below which it serves. FullHost is as it is shown to people:
-	// spec.host, or what the naming rules make of it.
-	Host, FullHost string
-	// Path is "" for the whole host. Exact is whether nothing below it is meant.
-	Path     string
-	Exact    bool
-	Wildcard bool
+	// Match is what the route is served under, or would be.
+	model.Match
+	// FullHost is the host as it is shown to people: spec.host, or what the
+	// naming rules make of it.
+	FullHost string
 	// Certificate and DestinationCA are the checked contents of spec.tls; they
 	// are set for admitted routes only.
 	Certificate   *model.Certificate
@@ -126,7 +123,7 @@ type Verdict struct {
 // Equal reports whether two verdicts say the same.
 func (v Verdict) Equal(o Verdict) bool {
 	return v.Admitted == o.Admitted && v.HostReserved == o.HostReserved && v.Reason == o.Reason && v.Message == o.Message && v.Winner == o.Winner &&
-		v.Host == o.Host && v.FullHost == o.FullHost && v.Path == o.Path && v.Exact == o.Exact && v.Wildcard == o.Wildcard && v.DestinationCA == o.DestinationCA &&
+		v.Match == o.Match && v.FullHost == o.FullHost && v.DestinationCA == o.DestinationCA &&
 		(v.Certificate == o.Certificate || v.Certificate != nil && o.Certificate != nil && *v.Certificate == *o.Certificate) &&
 		slices.Equal(v.Problems, o.Problems) && v.Until.Equal(o.Until)
 }

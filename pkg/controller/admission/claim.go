@@ -17,11 +17,7 @@ type claim struct {
 	uid     string
 	// kind and name are what users call the object: a route or an ingress.
 	kind, name string
-	// host is the name, or the domain of a wildcard claim.
-	host        string
-	wildcard    bool
-	path        string
-	exact       bool
+	model.Match
 	tls         bool
 	passthrough bool
 	// verdict is what the route gets if nobody is in its way; holds is whether
@@ -40,8 +36,7 @@ func older(a, b *claim) int {
 // same reports whether two claims of one route are the same in everything that
 // matters to this package.
 func (c *claim) same(o *claim) bool {
-	return older(c, o) == 0 && c.host == o.host && c.wildcard == o.wildcard && c.area() == o.area() &&
-		c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
+	return older(c, o) == 0 && c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
 }
 
 // examine looks at one route alone. before is what an earlier look at the
@@ -52,17 +47,17 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 	v := &c.verdict
 	part := o.ingressPath(c.key)
 	if part != nil {
-		c.kind, c.name, c.exact = "ingress", part.Ingress, part.Exact
+		c.kind, c.name, c.Exact = "ingress", part.Ingress, part.Exact
 	}
 	v.FullHost = o.Naming.host(r, c.name)
-	c.host, c.wildcard = v.FullHost, r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
-	if c.wildcard {
-		c.host = domain(v.FullHost)
+	c.Host, c.Wildcard = v.FullHost, r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
+	if c.Wildcard {
+		c.Host = domain(v.FullHost)
 	}
-	if c.path = r.Spec.Path; c.path == "/" && !c.exact {
-		c.path = ""
+	if c.Path = r.Spec.Path; c.Path == "/" && !c.Exact {
+		c.Path = ""
 	}
-	v.Host, v.Wildcard, v.Path, v.Exact = c.host, c.wildcard, c.path, c.exact
+	v.Match = c.Match
 	if v.Reason, v.Message = o.admitHost(r, v.FullHost, part != nil); v.Reason != "" {
 		return c
 	}
@@ -72,10 +67,10 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 	c.tls = r.Spec.TLS != nil
 	c.passthrough = c.tls && r.Spec.TLS.Termination == routev1.TLSTerminationPassthrough
 	failures := checkPath(r.Spec.Path)
-	if c.passthrough && c.path != "" {
-		failures = append(failures, passthroughPath(c.path))
+	if c.passthrough && c.Path != "" {
+		failures = append(failures, passthroughPath(c.Path))
 	}
-	v.Problems = pathProblems(c.path)
+	v.Problems = pathProblems(c.Path)
 	if part != nil {
 		v.Problems = append(v.Problems, part.Problems...)
 	}
@@ -102,10 +97,10 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 // conflict reports whether c cannot have what it wants beside the older h.
 func conflict(h, c *claim, o *Options) bool {
 	foreign := h.key.Namespace != c.key.Namespace && !o.SharedHosts
-	if h.wildcard != c.wildcard {
-		return foreign && (h.wildcard && domain(c.host) == h.host || c.wildcard && domain(h.host) == c.host)
+	if h.Wildcard != c.Wildcard {
+		return foreign && (h.Wildcard && domain(c.Host) == h.Host || c.Wildcard && domain(h.Host) == c.Host)
 	}
-	return h.host == c.host && (foreign || h.area() == c.area() || bothTLS(h, c))
+	return h.Host == c.Host && (foreign || h.area() == c.area() || bothTLS(h, c))
 }
 
 // area is what a claim wants of its host.
@@ -114,7 +109,7 @@ type area struct {
 	exact bool
 }
 
-func (c *claim) area() area { return area{c.path, c.exact} }
+func (c *claim) area() area { return area{c.Path, c.Exact} }
 
 // bothTLS reports whether two routes want the TLS of one host and one of them
 // without the router looking into it.
@@ -126,8 +121,7 @@ func bothTLS(a, b *claim) bool {
 func (c *claim) lost(winner *claim) Verdict {
 	v := c.verdict
 	return Verdict{
-		Reason: HostAlreadyClaimed, Message: c.why(winner), Winner: winner.key,
-		Host: v.Host, FullHost: v.FullHost, Path: v.Path, Exact: v.Exact, Wildcard: v.Wildcard,
+		Reason: HostAlreadyClaimed, Message: c.why(winner), Winner: winner.key, Match: v.Match, FullHost: v.FullHost,
 	}
 }
 
@@ -139,19 +133,19 @@ func (c *claim) why(winner *claim) string {
 	called := model.RouteKey{Namespace: winner.key.Namespace, Name: winner.name}.String()
 	var m string
 	switch {
-	case winner.wildcard && !c.wildcard:
-		return "wildcard " + winner.kind + " " + called + " has host *." + winner.host + ", blocking " + c.host
-	case c.wildcard && !winner.wildcard:
-		return winner.kind + " " + called + " has host " + host + ", blocking *." + c.host
+	case winner.Wildcard && !c.Wildcard:
+		return "wildcard " + winner.kind + " " + called + " has host *." + winner.Host + ", blocking " + c.Host
+	case c.Wildcard && !winner.Wildcard:
+		return winner.kind + " " + called + " has host " + host + ", blocking *." + c.Host
 	}
-	if winner.wildcard {
-		host = "*." + winner.host
+	if winner.Wildcard {
+		host = "*." + winner.Host
 	}
 	if winner.key.Namespace == c.key.Namespace {
-		m = winner.kind + " " + winner.name + " already exposes " + host + winner.path + " and is older"
+		m = winner.kind + " " + winner.name + " already exposes " + host + winner.Path + " and is older"
 	} else {
 		if winner.area() == c.area() {
-			host += c.path
+			host += c.Path
 		}
 		a := "a"
 		if winner.kind == "ingress" {

@@ -39,19 +39,19 @@ func Decide(routes []*routev1.Route, o Options) map[model.RouteKey]Verdict {
 type holders struct{ hosts, wildcards, under map[string][]*claim }
 
 func (g *holders) add(c *claim) {
-	if c.wildcard {
-		g.wildcards[c.host] = append(g.wildcards[c.host], c)
+	if c.Wildcard {
+		g.wildcards[c.Host] = append(g.wildcards[c.Host], c)
 		return
 	}
-	g.hosts[c.host] = append(g.hosts[c.host], c)
-	g.under[domain(c.host)] = append(g.under[domain(c.host)], c)
+	g.hosts[c.Host] = append(g.hosts[c.Host], c)
+	g.under[domain(c.Host)] = append(g.under[domain(c.Host)], c)
 }
 
 // before is the oldest holder in the way of c, nil if there is none.
 func (g *holders) before(c *claim, o *Options) *claim {
-	lists := [][]*claim{g.hosts[c.host], g.wildcards[domain(c.host)]}
-	if c.wildcard {
-		lists = [][]*claim{g.wildcards[c.host], g.under[c.host]}
+	lists := [][]*claim{g.hosts[c.Host], g.wildcards[domain(c.Host)]}
+	if c.Wildcard {
+		lists = [][]*claim{g.wildcards[c.Host], g.under[c.Host]}
 	}
 	var winner *claim
 	for _, list := range lists {

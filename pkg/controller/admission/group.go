@@ -98,7 +98,7 @@ func sameOwner(a, b *claim) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return older(a, b) == 0 && a.kind == b.kind && a.name == b.name && a.host == b.host
+	return older(a, b) == 0 && a.kind == b.kind && a.name == b.name && a.Host == b.Host
 }
 
 // trackHeads starts or ends the account of heads.

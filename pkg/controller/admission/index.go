@@ -105,19 +105,19 @@ func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[m
 
 // touch says that a claim's coming or going has to be taken into account.
 func touch(c *claim, zones map[string]*touched) string {
-	d := c.host
-	if !c.wildcard {
-		d = domain(c.host)
+	d := c.Host
+	if !c.Wildcard {
+		d = domain(c.Host)
 	}
 	t := zones[d]
 	if t == nil {
 		t = &touched{hosts: map[string]bool{}}
 		zones[d] = t
 	}
-	if c.wildcard {
+	if c.Wildcard {
 		t.wildcards = true
 	} else {
-		t.hosts[c.host] = true
+		t.hosts[c.Host] = true
 	}
 	return d
 }
@@ -129,14 +129,14 @@ func (x *Index) insert(c *claim, zones map[string]*touched) {
 		z = &zone{hosts: map[string]*seniority{}}
 		x.zones[d] = z
 	}
-	if c.wildcard {
+	if c.Wildcard {
 		z.wildcards.add(c)
 		return
 	}
-	claims := z.hosts[c.host]
+	claims := z.hosts[c.Host]
 	if claims == nil {
 		claims = &seniority{}
-		z.hosts[c.host] = claims
+		z.hosts[c.Host] = claims
 	}
 	before := claims.oldest()
 	claims.add(c)
@@ -149,16 +149,16 @@ func (x *Index) remove(c *claim, zones map[string]*touched) {
 		return
 	}
 	z := x.zones[touch(c, zones)]
-	if c.wildcard {
+	if c.Wildcard {
 		z.wildcards.remove(c)
 		return
 	}
-	claims := z.hosts[c.host]
+	claims := z.hosts[c.Host]
 	before := claims.oldest()
 	claims.remove(c)
 	z.changeHead(before, claims.oldest())
 	if len(*claims) == 0 {
-		delete(z.hosts, c.host)
+		delete(z.hosts, c.Host)
 	}
 }
 

@@ -25,7 +25,7 @@ func resolvedTo(name string, found *source.Resolution, change func(*routev1.Rout
 	}
 	o := testOptions
 	o.LocalEndpoints = true // It is of no matter here.
-	return o.Route(Input{Route: r, Host: "h", Lookup: objects{
+	return o.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: objects{
 		services: map[string]*corev1.Service{"s": svc}, names: map[string]*source.Resolution{"db.example.com": found},
 	}})
 }

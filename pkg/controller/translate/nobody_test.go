@@ -107,7 +107,7 @@ func TestWhyNobodyAnswersIsTold(t *testing.T) {
 			for _, s := range tt.services {
 				lookup.services[s.Name] = s
 			}
-			got, problems := testOptions.Route(Input{Route: r, Host: "h", Lookup: lookup})
+			got, problems := testOptions.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: lookup})
 			var texts []string
 			for _, p := range problems {
 				text := string(p.Cause) + " " + p.Text()

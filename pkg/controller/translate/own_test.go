@@ -47,7 +47,7 @@ func itself(local bool, svc *corev1.Service, found *source.Resolution, list ...*
 	if svc == nil {
 		svc = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}}
 	}
-	return o.Route(Input{Route: r, Host: "h", Lookup: objects{
+	return o.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: objects{
 		services: map[string]*corev1.Service{"s": svc}, slices: map[string][]*discoveryv1.EndpointSlice{"s": list},
 		names: map[string]*source.Resolution{"db.example.com": found},
 	}})

@@ -65,9 +65,8 @@ type Options struct {
 // Input is one admitted route.
 type Input struct {
 	Route *routev1.Route
-	// Host, Path, Exact and Wildcard are as admission normalised them.
-	Host, Path      string
-	Exact, Wildcard bool
+	// Match is as admission normalised it.
+	model.Match
 	// Certificate is the checked pair, nil for the default certificate.
 	Certificate *model.Certificate
 	// DestinationCA is PEM, "" for none.
@@ -101,8 +100,8 @@ func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 func (o Options) translation(in Input) *translation {
 	r := in.Route
 	t := &translation{options: o, in: in, route: &model.Route{
-		Key:  model.RouteKey{Namespace: r.Namespace, Name: r.Name},
-		Host: in.Host, Path: in.Path, Exact: in.Exact, Wildcard: in.Wildcard,
+		Key:      model.RouteKey{Namespace: r.Namespace, Name: r.Name},
+		Match:    in.Match,
 		Insecure: model.InsecureNone, Created: r.CreationTimestamp.Time, Certificate: in.Certificate,
 	}}
 	if tls := r.Spec.TLS; tls != nil {

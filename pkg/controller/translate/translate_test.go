@@ -59,7 +59,7 @@ func translatedRoute(t *testing.T, annotations map[string]string, change func(*r
 	if change != nil {
 		change(r)
 	}
-	in := Input{Route: r, Host: "h.test", Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
+	in := Input{Route: r, Match: model.Match{Host: "h.test"}, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
 	if r.Spec.TLS != nil {
 		in.DestinationCA = "CA"
 	}
@@ -149,7 +149,7 @@ func TestEndpoints(t *testing.T) {
 			if tt.svc != nil {
 				lookup.services["s"] = tt.svc
 			}
-			got, _ := testOptions.Route(Input{Route: r, Host: "h", Lookup: lookup})
+			got, _ := testOptions.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: lookup})
 			var all []string
 			for _, s := range got.Backend.Servers {
 				text := s.ID
