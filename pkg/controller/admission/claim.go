@@ -20,23 +20,31 @@ type claim struct {
 	model.Match
 	tls         bool
 	passthrough bool
-	// verdict is what the route gets if nobody is in its way; holds is whether
-	// it stands in the way of others.
+	// verdict is what the route gets unless it loses to another; holds is whether
+	// others can lose to it.
 	verdict Verdict
 	holds   bool
 	checked checked
 }
 
-// older is the order of seniority: age, then what is the same on every
-// replica.
-func older(a, b *claim) int {
+// compareAge orders claims, the oldest first. Those of the same second are
+// ordered by what is the same on every replica.
+func compareAge(a, b *claim) int {
 	return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.uid, b.uid), a.key.Compare(b.key))
+}
+
+// older is the older of two claims, either of which may be nil.
+func older(a, b *claim) *claim {
+	if a == nil || b != nil && compareAge(b, a) < 0 {
+		return b
+	}
+	return a
 }
 
 // same reports whether two claims of one route are the same in everything that
 // matters to this package.
 func (c *claim) same(o *claim) bool {
-	return older(c, o) == 0 && c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
+	return compareAge(c, o) == 0 && c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
 }
 
 // examine looks at one route alone. before is what an earlier look at the
@@ -94,66 +102,47 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 	return c
 }
 
-// conflict reports whether c cannot have what it wants beside the older h.
-func conflict(h, c *claim, o *Options) bool {
-	foreign := h.key.Namespace != c.key.Namespace && !o.SharedHosts
-	if h.Wildcard != c.Wildcard {
-		return foreign && (h.Wildcard && domain(c.Host) == h.Host || c.Wildcard && domain(h.Host) == c.Host)
-	}
-	return h.Host == c.Host && (foreign || h.area() == c.area() || bothTLS(h, c))
-}
-
-// area is what a claim wants of its host.
-type area struct {
-	path  string
-	exact bool
-}
-
-func (c *claim) area() area { return area{c.Path, c.Exact} }
-
-// bothTLS reports whether two routes want the TLS of one host and one of them
-// without the router looking into it.
+// bothTLS reports whether two routes want the TLS of one host, and one of them
+// wants it passed through.
 func bothTLS(a, b *claim) bool {
 	return a.tls && b.tls && (a.passthrough || b.passthrough)
 }
 
-// lost is the verdict of a route that an older one is in the way of.
-func (c *claim) lost(winner *claim) Verdict {
-	v := c.verdict
+// losesTo is the verdict of a route that conflicts with an older one.
+func (c *claim) losesTo(winner *claim) Verdict {
 	return Verdict{
-		Reason: HostAlreadyClaimed, Message: c.why(winner), Winner: winner.key, Match: v.Match, FullHost: v.FullHost,
+		Reason: HostAlreadyClaimed, Message: c.conflictMessage(winner), Winner: winner.key, Match: c.Match, FullHost: c.verdict.FullHost,
 	}
 }
 
-// why says what the winner has that c wants. The reference router keeps the
-// name of a route in another namespace to itself; here every loser can see
-// whom to talk to.
-func (c *claim) why(winner *claim) string {
+// conflictMessage says what the winner has that c wants. The reference router
+// does not name a route of another namespace; here every loser can see whom to
+// talk to.
+func (c *claim) conflictMessage(winner *claim) string {
 	host := winner.verdict.FullHost
 	called := model.RouteKey{Namespace: winner.key.Namespace, Name: winner.name}.String()
-	var m string
 	switch {
 	case winner.Wildcard && !c.Wildcard:
 		return "wildcard " + winner.kind + " " + called + " has host *." + winner.Host + ", blocking " + c.Host
 	case c.Wildcard && !winner.Wildcard:
 		return winner.kind + " " + called + " has host " + host + ", blocking *." + c.Host
-	}
-	if winner.Wildcard {
+	case winner.Wildcard:
 		host = "*." + winner.Host
 	}
+	var m string
 	if winner.key.Namespace == c.key.Namespace {
 		m = winner.kind + " " + winner.name + " already exposes " + host + winner.Path + " and is older"
 	} else {
-		if winner.area() == c.area() {
+		if winner.Match == c.Match {
 			host += c.Path
 		}
-		a := "a"
+		article := "a"
 		if winner.kind == "ingress" {
-			a = "an"
+			article = "an"
 		}
-		m = a + " " + winner.kind + " in another namespace holds " + host + " and is older than " + c.name + ": " + called
+		m = article + " " + winner.kind + " in another namespace holds " + host + " and is older than " + c.name + ": " + called
 	}
-	if winner.area() != c.area() && bothTLS(winner, c) {
+	if winner.Match != c.Match && bothTLS(winner, c) {
 		m += "; a passthrough route cannot share its host with other TLS routes"
 	}
 	return m

@@ -9,63 +9,64 @@ import (
 )
 
 // Decide gives every route its verdict, from nothing but the routes. It is the
-// rule as it is written down: the oldest first, each gets what it wants unless
-// one that has got something before is in its way.
+// rule as docs/admission.md has it: the oldest first, each gets what it wants
+// unless it conflicts with one that is served already.
 func Decide(routes []*routev1.Route, o Options) map[model.RouteKey]Verdict {
 	options := o.normal()
 	claims := make([]*claim, 0, len(routes))
 	for _, r := range routes {
 		claims = append(claims, examine(r, nil, options))
 	}
-	slices.SortFunc(claims, older)
+	slices.SortFunc(claims, compareAge)
 	verdicts := make(map[model.RouteKey]Verdict, len(routes))
-	got := holders{hosts: map[string][]*claim{}, wildcards: map[string][]*claim{}, under: map[string][]*claim{}}
+	served := served{hosts: map[string][]*claim{}, wildcards: map[string][]*claim{}, below: map[string][]*claim{}}
 	for _, c := range claims {
-		switch {
-		case !c.holds:
-			verdicts[c.key] = c.verdict
-		case got.before(c, options) != nil:
-			verdicts[c.key] = c.lost(got.before(c, options))
-		default:
-			verdicts[c.key] = c.verdict
-			got.add(c)
+		verdicts[c.key] = c.verdict
+		if !c.holds {
+			continue
+		}
+		if winner := served.conflicting(c, options); winner != nil {
+			verdicts[c.key] = c.losesTo(winner)
+		} else {
+			served.add(c)
 		}
 	}
 	return verdicts
 }
 
-// holders are the claims that have got what they want, oldest first: those on
-// a host, on a wildcard, and on any host that a wildcard would cover.
-type holders struct{ hosts, wildcards, under map[string][]*claim }
+// served are the claims that have got what they want, oldest first: by host, by
+// the domain of a wildcard, and by the domain that a host is directly below.
+type served struct{ hosts, wildcards, below map[string][]*claim }
 
-func (g *holders) add(c *claim) {
+func (s *served) add(c *claim) {
 	if c.Wildcard {
-		g.wildcards[c.Host] = append(g.wildcards[c.Host], c)
+		s.wildcards[c.Host] = append(s.wildcards[c.Host], c)
 		return
 	}
-	g.hosts[c.Host] = append(g.hosts[c.Host], c)
-	g.under[domain(c.Host)] = append(g.under[domain(c.Host)], c)
+	s.hosts[c.Host] = append(s.hosts[c.Host], c)
+	s.below[domain(c.Host)] = append(s.below[domain(c.Host)], c)
 }
 
-// before is the oldest holder in the way of c, nil if there is none.
-func (g *holders) before(c *claim, o *Options) *claim {
-	lists := [][]*claim{g.hosts[c.Host], g.wildcards[domain(c.Host)]}
+// conflicting is the oldest claim that c conflicts with, nil if there is none.
+func (s *served) conflicting(c *claim, o *Options) *claim {
+	lists := [][]*claim{s.hosts[c.Host], s.wildcards[domain(c.Host)]}
 	if c.Wildcard {
-		lists = [][]*claim{g.wildcards[c.Host], g.under[c.Host]}
+		lists = [][]*claim{s.wildcards[c.Host], s.below[c.Host]}
 	}
 	var winner *claim
 	for _, list := range lists {
 		if i := slices.IndexFunc(list, func(h *claim) bool { return conflict(h, c, o) }); i >= 0 {
-			winner = elder(winner, list[i])
+			winner = older(winner, list[i])
 		}
 	}
 	return winner
 }
 
-// elder is the older of two claims, either of which may be nil.
-func elder(a, b *claim) *claim {
-	if a == nil || b != nil && older(b, a) < 0 {
-		return b
+// conflict reports whether c cannot have what it wants beside the older h.
+func conflict(h, c *claim, o *Options) bool {
+	foreign := h.key.Namespace != c.key.Namespace && !o.SharedHosts
+	if h.Wildcard != c.Wildcard {
+		return foreign && (h.Wildcard && domain(c.Host) == h.Host || c.Wildcard && domain(h.Host) == c.Host)
 	}
-	return a
+	return h.Host == c.Host && (foreign || h.Match == c.Match || bothTLS(h, c))
 }

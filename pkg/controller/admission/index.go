@@ -14,13 +14,13 @@ type Index struct {
 	o        *Options
 	claims   map[model.RouteKey]*claim
 	verdicts map[model.RouteKey]Verdict
-	// zones are by domain: that of a host, or that which a wildcard covers.
-	zones map[string]*zone
+	// domains are by name: what a host is directly below, or a wildcard covers.
+	domains map[string]*domainClaims
 }
 
 // NewIndex returns an empty index.
 func NewIndex(o Options) *Index {
-	return &Index{o: o.normal(), claims: map[model.RouteKey]*claim{}, verdicts: map[model.RouteKey]Verdict{}, zones: map[string]*zone{}}
+	return &Index{o: o.normal(), claims: map[model.RouteKey]*claim{}, verdicts: map[model.RouteKey]Verdict{}, domains: map[string]*domainClaims{}}
 }
 
 // Verdict is the verdict of a route; false if the route is not known.
@@ -29,22 +29,10 @@ func (x *Index) Verdict(k model.RouteKey) (Verdict, bool) {
 	return v, ok
 }
 
-// Set takes in a route that is new or changed, and returns the routes whose
-// verdicts are others now, sorted.
-func (x *Index) Set(r *routev1.Route) []model.RouteKey {
-	return x.apply([]*routev1.Route{r}, nil, map[model.RouteKey]bool{})
-}
-
-// Delete takes in that a route is gone, and returns the routes whose verdicts
-// are others now or no more, sorted.
-func (x *Index) Delete(k model.RouteKey) []model.RouteKey {
-	return x.apply(nil, []model.RouteKey{k}, map[model.RouteKey]bool{})
-}
-
-// Update does both for many routes, each key at most once, and returns them and
-// those whose verdicts are others now, sorted. It costs as much as there are
-// routes on the hosts that are touched, and in a domain whose wildcard changes
-// hands as there are in the domain.
+// Update takes in routes that are new or changed, and routes that are gone, each
+// key at most once. It returns them and those whose verdicts have changed,
+// sorted. It costs as much as there are routes on the hosts that change, and in
+// a domain whose wildcard gets another owner as there are in the domain.
 func (x *Index) Update(set []*routev1.Route, gone []model.RouteKey) []model.RouteKey {
 	changed := map[model.RouteKey]bool{}
 	for _, r := range set {
@@ -53,23 +41,26 @@ func (x *Index) Update(set []*routev1.Route, gone []model.RouteKey) []model.Rout
 	for _, k := range gone {
 		changed[k] = true
 	}
-	return x.apply(set, gone, changed)
+	x.apply(set, gone, changed)
+	return slices.SortedFunc(maps.Keys(changed), model.RouteKey.Compare)
 }
 
 func keyOf(r *routev1.Route) model.RouteKey {
 	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
 }
 
-// touched are the parts of a zone that have to be settled anew.
-type touched struct {
+// dirty are the claims of a domain that need new verdicts.
+type dirty struct {
 	hosts     map[string]bool
 	wildcards bool
 }
 
-func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[model.RouteKey]bool) []model.RouteKey {
-	zones := map[string]*touched{}
+// apply carries an update out, and adds the routes whose verdicts have changed
+// to changed.
+func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[model.RouteKey]bool) {
+	domains := map[string]*dirty{}
 	for _, k := range gone {
-		x.remove(x.claims[k], zones)
+		x.change((*byAge).remove, x.claims[k], domains)
 		delete(x.claims, k)
 		if _, known := x.verdicts[k]; known {
 			delete(x.verdicts, k)
@@ -89,102 +80,69 @@ func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[m
 		if before != nil && c.same(before) {
 			continue
 		}
-		x.remove(before, zones)
+		x.change((*byAge).remove, before, domains)
+		x.change((*byAge).add, c, domains)
 		x.claims[k] = c
-		if c.holds {
-			x.insert(c, zones)
-		} else {
+		if !c.holds {
 			tell(k, c.verdict)
 		}
 	}
-	for d, t := range zones {
-		x.settle(d, t, tell)
+	for name, d := range domains {
+		x.resolve(name, d, tell)
 	}
-	return slices.SortedFunc(maps.Keys(changed), model.RouteKey.Compare)
 }
 
-// touch says that a claim's coming or going has to be taken into account.
-func touch(c *claim, zones map[string]*touched) string {
-	d := c.Host
-	if !c.Wildcard {
-		d = domain(c.Host)
-	}
-	t := zones[d]
-	if t == nil {
-		t = &touched{hosts: map[string]bool{}}
-		zones[d] = t
-	}
-	if c.Wildcard {
-		t.wildcards = true
-	} else {
-		t.hosts[c.Host] = true
-	}
-	return d
-}
-
-func (x *Index) insert(c *claim, zones map[string]*touched) {
-	d := touch(c, zones)
-	z := x.zones[d]
-	if z == nil {
-		z = &zone{hosts: map[string]*seniority{}}
-		x.zones[d] = z
-	}
-	if c.Wildcard {
-		z.wildcards.add(c)
-		return
-	}
-	claims := z.hosts[c.Host]
-	if claims == nil {
-		claims = &seniority{}
-		z.hosts[c.Host] = claims
-	}
-	before := claims.oldest()
-	claims.add(c)
-	z.changeHead(before, claims.oldest())
-}
-
-// remove takes a claim out; it may be nil.
-func (x *Index) remove(c *claim, zones map[string]*touched) {
+// change adds a claim to its domain or removes it, and notes what needs new
+// verdicts by that. A claim that is nil or holds nothing changes nothing.
+func (x *Index) change(change func(*byAge, *claim), c *claim, domains map[string]*dirty) {
 	if c == nil || !c.holds {
 		return
 	}
-	z := x.zones[touch(c, zones)]
+	name := c.Host
+	if !c.Wildcard {
+		name = domain(c.Host)
+	}
+	d, affected := x.domains[name], domains[name]
+	if d == nil {
+		d = &domainClaims{hosts: lists{}}
+		x.domains[name] = d
+	}
+	if affected == nil {
+		affected = &dirty{hosts: map[string]bool{}}
+		domains[name] = affected
+	}
 	if c.Wildcard {
-		z.wildcards.remove(c)
+		affected.wildcards = true
+		change(&d.wildcards, c)
 		return
 	}
-	claims := z.hosts[c.Host]
-	before := claims.oldest()
-	claims.remove(c)
-	z.changeHead(before, claims.oldest())
-	if len(*claims) == 0 {
-		delete(z.hosts, c.Host)
-	}
+	affected.hosts[c.Host] = true
+	d.hostOwners.replace(d.hosts.change(c.Host, change, c))
 }
 
-// settle works out the verdicts that a zone's changes have made others.
-func (x *Index) settle(d string, t *touched, tell func(model.RouteKey, Verdict)) {
-	z := x.zones[d]
-	// Not before: an edited wildcard is taken out and put back, and the account
-	// of a large domain is kept meanwhile.
-	z.trackHeads(x.o.SharedHosts)
-	before := z.now
-	z.now = z.stand()
-	if !sameOwner(z.now.owner, before.owner) {
-		for _, claims := range z.hosts {
-			claims.settle(x.o.SharedHosts, z.now.overHost, tell)
+// resolve works out the verdicts that the changes of a domain concern.
+func (x *Index) resolve(name string, affected *dirty, tell func(model.RouteKey, Verdict)) {
+	d := x.domains[name]
+	// Only now: a wildcard that was edited is taken out and put back, for which
+	// the owners of a large domain's hosts are not to be collected again.
+	d.trackHostOwners(x.o.SharedHosts)
+	before := d.owners
+	d.owners = d.findOwners()
+	if !sameOwner(d.owners.wildcard, before.wildcard) {
+		for _, claims := range d.hosts {
+			claims.resolve(x.o.SharedHosts, d.owners.claimedBy, tell)
 		}
 	} else {
-		for host := range t.hosts {
-			if claims := z.hosts[host]; claims != nil {
-				claims.settle(x.o.SharedHosts, z.now.overHost, tell)
+		for host := range affected.hosts {
+			if claims := d.hosts[host]; claims != nil {
+				claims.resolve(x.o.SharedHosts, d.owners.claimedBy, tell)
 			}
 		}
 	}
-	if t.wildcards || z.now != before {
-		z.wildcards.settle(x.o.SharedHosts, z.now.overWildcard, tell)
+	if affected.wildcards || d.owners != before {
+		d.wildcards.resolve(x.o.SharedHosts, d.owners.wildcardClaimedBy, tell)
 	}
-	if len(z.hosts) == 0 && len(z.wildcards) == 0 {
-		delete(x.zones, d)
+	if len(d.hosts) == 0 && len(d.wildcards) == 0 {
+		delete(x.domains, name)
 	}
 }

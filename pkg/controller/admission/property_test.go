@@ -258,7 +258,7 @@ func holdsWhatItNeeds(w *world, verdicts map[model.RouteKey]Verdict, loser model
 	winner, known := verdicts[v.Winner]
 	o := w.o.normal()
 	a, b := examine(w.routes[v.Winner], nil, o), examine(w.routes[loser], nil, o)
-	return known && winner.Winner == (model.RouteKey{}) && older(a, b) < 0 && conflict(a, b, o)
+	return known && winner.Winner == (model.RouteKey{}) && compareAge(a, b) < 0 && conflict(a, b, o)
 }
 
 // names reports whether a loser's message has the name of the winner, as a
