@@ -23,6 +23,7 @@ import (
 
 	"router/pkg/given"
 	"router/pkg/model"
+	"router/pkg/pki"
 )
 
 // Options say where to look, in this order; all may be empty.
@@ -86,7 +87,7 @@ func readDir(dir given.Path) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if strings.Contains(string(cert), "PRIVATE KEY-----") {
+	if strings.Contains(string(cert), pki.KeyBlock+"-----") {
 		return string(cert), nil
 	}
 	key, err := dir.Join("tls.key").Read()
@@ -99,15 +100,11 @@ func readDir(dir given.Path) (string, error) {
 // parse tells the chain from the key and checks that they belong together.
 func parse(text string) (model.Certificate, error) {
 	var chain, key []byte
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
+	for block := range pki.Blocks(text) {
 		switch {
-		case block.Type == "CERTIFICATE":
+		case block.Type == pki.CertificateBlock:
 			chain = append(chain, pem.EncodeToMemory(block)...)
-		case strings.HasSuffix(block.Type, "PRIVATE KEY") && key == nil:
+		case strings.HasSuffix(block.Type, pki.KeyBlock) && key == nil:
 			key = pem.EncodeToMemory(block)
 		}
 	}
@@ -141,7 +138,7 @@ func selfSigned(o Options) (model.Certificate, error) {
 		return model.Certificate{}, err
 	}
 	if c, err := parse(string(text)); err == nil {
-		if cert := c.Leaf(); cert != nil && cert.VerifyHostname(strings.Replace(name, "*", "x", 1)) == nil && o.Now.Before(cert.NotAfter.Add(-renewal)) {
+		if cert := pki.Leaf(c.Chain); cert != nil && cert.VerifyHostname(strings.Replace(name, "*", "x", 1)) == nil && o.Now.Before(cert.NotAfter.Add(-renewal)) {
 			return c, nil
 		}
 	}
@@ -184,6 +181,5 @@ func generate(name string, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) +
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
+	return pki.Encode(pki.CertificateBlock, der) + pki.Encode(pki.KeyBlock, keyDER), nil
 }

@@ -5,12 +5,13 @@
 package given
 
 import (
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"router/pkg/pki"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // IsKey reports whether a text holds a private key: in PEM form, or the base64
 // of that or of DER.
 func IsKey(text string) bool {
-	if strings.Contains(text, "PRIVATE KEY") {
+	if strings.Contains(text, pki.KeyBlock) {
 		return true
 	}
 	if len(text) < fewestOfKey {
@@ -34,21 +35,11 @@ func IsKey(text string) bool {
 	dense := strings.Join(strings.Fields(text), "")
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if der, err := encoding.DecodeString(dense); err == nil {
-			return strings.Contains(string(der), "PRIVATE KEY") || isDER(der)
+			_, err := pki.ParseKey(der)
+			return err == nil || strings.Contains(string(der), pki.KeyBlock)
 		}
 	}
 	return false
-}
-
-func isDER(der []byte) bool {
-	if _, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		return true
-	}
-	if _, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return true
-	}
-	_, err := x509.ParseECPrivateKey(der)
-	return err == nil
 }
 
 // Shown is a value for an error, in quotes. What may be a secret is described

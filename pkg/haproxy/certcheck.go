@@ -8,16 +8,17 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"router/pkg/model"
+	"router/pkg/pki"
 )
 
 // CertificateChecker asks the TLS library of HAProxy whether it takes a
@@ -110,16 +111,8 @@ func (c *CertificateChecker) ask(cert model.Certificate) (answer, err error) {
 // ordinary reports whether all certificates have keys and signatures that TLS
 // libraries take, so that there is nothing to ask.
 func ordinary(chain string) bool {
-	for rest := []byte(chain); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return true
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil || !ordinaryKey(cert) || !ordinarySignature(cert) {
-			return false
-		}
-	}
+	certs, err := pki.Certificates(chain)
+	return err == nil && !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return !ordinaryKey(c) || !ordinarySignature(c) })
 }
 
 // ordinaryBits is the least size of an RSA key at the level of security that

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"router/pkg/model"
+	"router/pkg/pki"
 	"router/test/certs"
 	"router/test/haproxies"
 	"router/test/routertest"
@@ -115,7 +116,7 @@ func TestLinesOfTheDefaultCertificate(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pair, err := ca.Issue(tt.names...)
-			if got := strings.Join(namesOf(pairOf(t, pair, err).Leaf()), " "); got != tt.want {
+			if got := strings.Join(namesOf(pki.Leaf(pairOf(t, pair, err).Chain)), " "); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"router/pkg/model"
+	"router/pkg/pki"
 	"router/pkg/template"
 )
 
@@ -171,7 +171,7 @@ func (d *DataPlane) kindOfFile(path string) keyKind {
 	if cert == nil {
 		return keyOther
 	}
-	return keyKindOf(model.Certificate{Chain: cert.PEM.Reveal()}.Leaf())
+	return keyKindOf(pki.Leaf(cert.PEM.Reveal()))
 }
 
 // wantDefaultNames gives the default certificate a second line, with its own
@@ -187,7 +187,7 @@ func (d *DataPlane) wantDefaultNames() {
 	if !tls.StrictSNI {
 		return
 	}
-	cert, path := tls.DefaultCertificate.Leaf(), d.files.DefaultCertificate.String()
+	cert, path := pki.Leaf(tls.DefaultCertificate.Chain), d.files.DefaultCertificate.String()
 	var names []string
 	room := maxLineBytes - len(path)
 	for _, name := range namesOf(cert) {

@@ -2,14 +2,14 @@ package haproxy
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // HAProxy shows certificates by it
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"router/pkg/pki"
 )
 
 // liveServer is a server as "show servers state" has it.
@@ -330,7 +330,7 @@ func holds(ctx context.Context, s *session, command, text string) (bool, error) 
 		return false, err
 	}
 	wanted := map[string]bool{}
-	for _, print := range fingerprints(text) {
+	for _, print := range pki.Fingerprints(text) {
 		wanted[print] = true
 	}
 	shown := 0
@@ -343,21 +343,6 @@ func holds(ctx context.Context, s *session, command, text string) (bool, error) 
 		}
 	}
 	return shown > 0, nil
-}
-
-// fingerprints are those of the certificates in a PEM text, in the form in
-// which HAProxy shows them.
-func fingerprints(text string) []string {
-	var prints []string
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return prints
-		}
-		if block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" || block.Type == "X509 CERTIFICATE" {
-			prints = append(prints, fmt.Sprintf("%X", sha1.Sum(block.Bytes))) //nolint:gosec // not for security
-		}
-	}
 }
 
 // refreshLists reads the allowlists.

@@ -2,8 +2,6 @@ package model
 
 import (
 	"cmp"
-	"crypto/x509"
-	"encoding/pem"
 	"net/netip"
 	"time"
 )
@@ -65,20 +63,6 @@ type Certificate struct {
 	Chain string
 	// Key is the PEM private key of the leaf.
 	Key Secret
-}
-
-// Leaf is the first certificate of the chain, the host's own; nil if it cannot
-// be read.
-func (c Certificate) Leaf() *x509.Certificate {
-	block, _ := pem.Decode([]byte(c.Chain))
-	if block == nil {
-		return nil
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil
-	}
-	return cert
 }
 
 // MaxServedRSABits is the largest RSA key that routes may serve. Each handshake

@@ -8,12 +8,12 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net/http"
+	"router/pkg/pki"
 	"slices"
 	"strings"
 	"time"
@@ -199,21 +199,15 @@ func (l *lists) nobodys() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("placeholder for lists of revoked certificates: %w", err)
 	}
-	l.placeholder = string(pem.EncodeToMemory(&pem.Block{Type: crlBlock, Bytes: der}))
+	l.placeholder = pki.Encode(pki.CRLBlock, der)
 	return l.placeholder, nil
 }
-
-const crlBlock = "X509 CRL"
 
 // parseCRLs reads lists in PEM form, any number of them, or one in DER form.
 func parseCRLs(content []byte) ([]*x509.RevocationList, error) {
 	var crls []*x509.RevocationList
-	for rest := content; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != crlBlock {
+	for block := range pki.Blocks(string(content)) {
+		if block.Type != pki.CRLBlock {
 			continue
 		}
 		crl, err := x509.ParseRevocationList(block.Bytes)
@@ -235,7 +229,7 @@ func parseCRLs(content []byte) ([]*x509.RevocationList, error) {
 func encodeCRLs(crls []*x509.RevocationList) string {
 	var b strings.Builder
 	for _, crl := range crls {
-		_ = pem.Encode(&b, &pem.Block{Type: crlBlock, Bytes: crl.Raw}) // A builder takes everything.
+		b.WriteString(pki.Encode(pki.CRLBlock, crl.Raw))
 	}
 	return b.String()
 }

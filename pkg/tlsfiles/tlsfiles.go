@@ -9,18 +9,17 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"router/pkg/defaultcert"
 	"router/pkg/given"
 	"router/pkg/model"
+	"router/pkg/pki"
 )
 
 // Options say where the files are.
@@ -157,7 +156,8 @@ func (f *Files) read(ctx context.Context) model.TLSFiles {
 	}
 	cas, certs, err := f.readClientCA()
 	if !f.usable("client CA", err) {
-		cas, certs = now.ClientTrust.CAs, parseCertificates(now.ClientTrust.CAs)
+		cas = now.ClientTrust.CAs
+		certs, _ = pki.Certificates(cas) // They were parsed before they were taken.
 	}
 	now.ClientTrust.CAs = cas
 	var crls string
@@ -189,7 +189,7 @@ func (f *Files) usable(what string, err error) bool {
 // tellLargeKey tells of a default certificate that no route could have. It is
 // served all the same: the administrator's own choice harms nobody else.
 func (f *Files) tellLargeKey(c model.Certificate) {
-	cert := c.Leaf()
+	cert := pki.Leaf(c.Chain)
 	if cert == nil {
 		return
 	}
@@ -245,43 +245,16 @@ func (f *Files) readAuthorities(path given.Path) (authorities, error) {
 	if known, ok := f.parsed[path]; ok && bytes.Equal(known.content, content) {
 		return known, nil
 	}
-	a := authorities{content: content}
-	var text strings.Builder
-	for rest := content; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return authorities{}, fmt.Errorf("certificate %d of %s: %w", len(a.certs)+1, path, err)
-		}
-		a.certs = append(a.certs, cert)
-		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // A builder takes everything.
+	certs, err := pki.Certificates(string(content))
+	if err != nil {
+		return authorities{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(a.certs) == 0 {
+	if len(certs) == 0 {
 		return authorities{}, fmt.Errorf("there is no certificate in %s; it needs those of authorities in PEM form", path)
 	}
-	a.text = text.String()
+	a := authorities{content: content, certs: certs, text: pki.EncodeCertificates(certs)}
 	f.parsed[path] = a
 	return a, nil
-}
-
-// parseCertificates parses what readAuthorities gave.
-func parseCertificates(text string) []*x509.Certificate {
-	var certs []*x509.Certificate
-	for rest := []byte(text); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return certs
-		}
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			certs = append(certs, cert)
-		}
-	}
 }
 
 // readCRLs reads the operator's own file of lists.

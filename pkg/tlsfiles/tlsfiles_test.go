@@ -2,6 +2,7 @@ package tlsfiles
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 
 	"router/pkg/defaultcert"
 	"router/pkg/given"
+	"router/pkg/pki"
 	"router/test/certs"
 )
 
@@ -52,6 +54,15 @@ func der(t *testing.T, text string) string {
 		t.Fatal("no PEM")
 	}
 	return string(block.Bytes)
+}
+
+func certificates(t *testing.T, text string) []*x509.Certificate {
+	t.Helper()
+	certs, err := pki.Certificates(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certs
 }
 
 func load(t *testing.T, o Options) (*Files, error) {
@@ -113,7 +124,7 @@ func TestListsThatAuthoritiesName(t *testing.T) {
 			continue
 		}
 		// Where there is no list to use, nobody's keeps everybody out.
-		if signed := crls[0].CheckSignatureFrom(parseCertificates(ca.PEM)[0]) == nil; signed != c.used {
+		if signed := crls[0].CheckSignatureFrom(certificates(t, ca.PEM)[0]) == nil; signed != c.used {
 			t.Errorf("%s: the list is the authority's: %v", name, signed)
 		}
 	}
@@ -138,7 +149,7 @@ func TestWhenListsAreDownloadedAgain(t *testing.T) {
 	defer server.Close()
 	ca = authority(t, server.URL)
 	l := newLists(Options{Now: func() time.Time { return now }, Client: server.Client(), Logger: slog.New(slog.DiscardHandler)})
-	certs := parseCertificates(ca.PEM)
+	certs := certificates(t, ca.PEM)
 	for i, step := range []struct {
 		after, lifetime time.Duration
 		fail            bool
@@ -197,7 +208,7 @@ func TestWhatIsReadIsCleanPEM(t *testing.T) {
 	if err != nil || f.Current().ClientTrust.CAs != ca.PEM {
 		t.Fatalf("%q, %v", f.Current().ClientTrust.CAs, err)
 	}
-	if again := parseCertificates(ca.PEM); len(again) != 1 || again[0].Subject.CommonName != "clients of "+t.Name() {
+	if again := certificates(t, ca.PEM); len(again) != 1 || again[0].Subject.CommonName != "clients of "+t.Name() {
 		t.Error("it is not the same when it is parsed again")
 	}
 }

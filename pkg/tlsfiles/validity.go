@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"router/pkg/model"
+	"router/pkg/pki"
 )
 
 // soon is how long before its end a certificate is told of. Two weeks are time
@@ -27,7 +28,7 @@ func (f *Files) tellValidity(c model.Certificate) {
 	v := &f.validity
 	if v.chain != c.Chain {
 		*v = validity{chain: c.Chain}
-		cert := c.Leaf()
+		cert := pki.Leaf(c.Chain)
 		if cert == nil {
 			return // It was parsed before it was taken.
 		}

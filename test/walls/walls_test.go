@@ -52,17 +52,17 @@ func rooms() map[string]room {
 		// Small tools that know nothing of the house.
 		"conf":         {never: quiet},
 		"pkg/spelling": {never: quiet}, "pkg/timespec": {never: quiet},
-		"pkg/ownaddress": {never: quiet},
+		"pkg/ownaddress": {never: quiet}, "pkg/pki": {never: quiet},
 
-		"pkg/given": {never: quiet},
+		"pkg/given": {imports: []string{"pkg/pki"}, never: quiet},
 
 		"pkg/model":       {never: quiet},
 		"pkg/httpheader":  {imports: []string{"pkg/model"}, never: quiet},
-		"pkg/defaultcert": {imports: []string{"pkg/model", "pkg/given"}, never: quiet},
-		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/given", "pkg/defaultcert"}, never: quiet},
+		"pkg/defaultcert": {imports: []string{"pkg/model", "pkg/given", "pkg/pki"}, never: quiet},
+		"pkg/tlsfiles":    {imports: []string{"pkg/model", "pkg/given", "pkg/pki", "pkg/defaultcert"}, never: quiet},
 		"pkg/options":     {imports: []string{"pkg/model", "pkg/given", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}, never: []string{prometheus}},
 		"pkg/template":    {imports: []string{"pkg/model", "conf"}, never: quiet},
-		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/template"}, never: []string{kubernetes}},
+		"pkg/haproxy":     {imports: []string{"pkg/model", "pkg/pki", "pkg/template"}, never: []string{kubernetes}},
 		"pkg/health":      {imports: []string{"pkg/model"}, never: []string{kubernetes}},
 		"pkg/stats":       {imports: []string{"pkg/model", "pkg/given", "pkg/haproxy"}, never: []string{kubernetes}},
 		"pkg/authz":       {imports: []string{"pkg/stats"}},
@@ -72,7 +72,7 @@ func rooms() map[string]room {
 		"pkg/source/names":     {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 
-		"pkg/controller/admission":               {imports: []string{"pkg/source", "pkg/model"}},
+		"pkg/controller/admission":               {imports: []string{"pkg/source", "pkg/model", "pkg/pki"}},
 		"pkg/controller/admission/admissiontest": {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
 		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}},
 		"pkg/controller/external":                {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"router/pkg/model"
+	"router/pkg/pki"
 )
 
 // The fields of spec.tls, and what stands for their contents in messages.
@@ -174,20 +175,21 @@ func checkInsecurePolicy(tls *routev1.TLSConfig) field.ErrorList {
 
 // serving checks the certificate that clients are to see.
 func (c *checked) serving(tls *routev1.TLSConfig, o *Options, now time.Time) {
-	cert, certs, failures := pair(tls, o.Validate, o.Validate && o.CheckCertificate == nil)
-	c.fail(failures...)
+	before := len(c.failures)
+	cert, certs := c.pair(tls, o.Validate, o.Validate && o.CheckCertificate == nil)
+	usable := len(c.failures) == before
 	for _, f := range [][2]string{
 		{certificateField.String(), tls.Certificate}, {keyField.String(), tls.Key}, {caField.String(), tls.CACertificate},
 	} {
 		c.noteDamage(f[0], f[1])
 	}
 	if cert == nil {
-		if len(failures) == 0 && tls.CACertificate != "" {
+		if usable && tls.CACertificate != "" {
 			c.problems = append(c.problems, model.Problem{Field: caField.String(), Message: "is not used without a certificate of the host"})
 		}
 		return
 	}
-	if o.CheckCertificate != nil && len(failures) == 0 {
+	if o.CheckCertificate != nil && usable {
 		if err := o.CheckCertificate(*cert); err != nil {
 			// Why, in the words of the reference router if it has any.
 			if weak := weakSignatures(certificateField, someCertificate, certs); len(weak) > 0 {
@@ -216,7 +218,7 @@ func (c *checked) checkDestinationCA(tls *routev1.TLSConfig, o *Options, now tim
 	if o.Validate {
 		c.fail(weakSignatures(destinationCAField, someDestinationCA, certs)...)
 	}
-	c.destinationCA = encodeCertificates(certs)
+	c.destinationCA = pki.EncodeCertificates(certs)
 	c.noteDates(destinationCAField, certs, now)
 }
 
@@ -250,7 +252,7 @@ func (c *checked) note(cause model.Cause, at *field.Path, message string) {
 // noteDamage tells of PEM blocks that are left out because they cannot be
 // decoded; the reference router does not.
 func (c *checked) noteDamage(at, text string) {
-	if damaged := damagedBlocks(text); damaged > 0 {
+	if damaged := pki.Damaged(text); damaged > 0 {
 		c.problems = append(c.problems, model.Problem{Field: at, Message: fmt.Sprintf("%d PEM block(s) cannot be decoded and are left out", damaged)})
 	}
 }
