@@ -28,7 +28,7 @@ const wholeCase = "frame"
 
 // TestGolden compares HAProxy's files with those that are kept, so that a
 // change of behaviour is seen as a difference, and has every HAProxy check
-// them. They are made for the newest one: older ones have slots for servers
+// them; routertest has another parser read them besides. They are made for the newest one: older ones have slots for servers
 // besides.
 func TestGolden(t *testing.T) {
 	binaries := haproxies.All(t)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"router/test/configreader"
 	"router/test/ports"
 )
 
@@ -258,6 +259,11 @@ func (r *Router) Stop() {
 	}
 	if strings.Contains(r.Stderr.String(), "DATA RACE") {
 		r.t.Error("there is a data race")
+	}
+	if config, err := os.ReadFile(filepath.Join(r.Dir, "conf", "haproxy.config")); err == nil {
+		if _, err := configreader.Read(string(config)); err != nil {
+			r.t.Errorf("HAProxy's configuration at the end: %v", err)
+		}
 	}
 }
 
