@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,10 +24,12 @@ import (
 	"router/pkg/controller/admission"
 	"router/pkg/controller/ingress"
 	"router/pkg/controller/status"
+	"router/pkg/controller/translate"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/pkg/template"
 	"router/test/certs"
+	"router/test/configreader"
 )
 
 // rendering is a data plane that only writes configuration, and complains of
@@ -40,11 +45,64 @@ type rendering struct {
 func (r *rendering) Apply(_ context.Context, c model.Change) (model.Outcome, error) {
 	for _, route := range c.Upsert {
 		r.rendered++
-		if _, err := r.templates.Route(route); err != nil {
+		text, err := r.templates.Route(route)
+		if err != nil {
 			r.t.Errorf("%s is admitted and cannot be rendered: %.500v", route.Key, err)
+			continue
 		}
+		r.readBack(route, &text)
 	}
 	return model.Outcome{}, nil
+}
+
+// readBack has another parser find one backend in the text, its servers, and
+// what headers are set to.
+func (r *rendering) readBack(route *model.Route, text *template.RouteText) {
+	title := "backend " + text.Backend + " from " + text.Profile
+	config := title + "\n" + text.Settings
+	var want, got []string
+	for _, s := range text.Servers {
+		address := net.JoinHostPort(s.Address, strconv.Itoa(s.Port))
+		config += "  server " + s.ID + " " + address + s.Options + "\n"
+		want = append(want, s.ID+" "+address)
+	}
+	sections, err := configreader.Read(config)
+	if err != nil || len(sections) != 1 || sections[0].Title != title {
+		r.t.Errorf("%s is rendered as\n%.3000s\nwhich is not %s: %v", route.Key, config, title, err)
+		return
+	}
+	for _, words := range sections[0].Lines["server"] {
+		got = append(got, words[1]+" "+words[2])
+	}
+	for _, words := range sections[0].Lines["http-response"] {
+		if words[1] == "set-header" {
+			got = append(got, strings.Join(words[2:], " "))
+		}
+	}
+	for _, h := range route.Backend.ResponseHeaders {
+		if !h.Delete {
+			want = append(want, h.Name+" "+formatOf(h.Value))
+		}
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("%s has the servers and headers %q, want %q", route.Key, got, want)
+	}
+}
+
+// formatOf is a value as HAProxy is to see it, without quotes.
+func formatOf(parts []model.ValuePart) string {
+	var b strings.Builder
+	for _, p := range parts {
+		switch {
+		case p.Sample == "":
+			b.WriteString(strings.ReplaceAll(p.Literal, "%", "%%"))
+		case p.Flags == "":
+			b.WriteString("%[" + p.Sample + "]")
+		default:
+			b.WriteString("%{" + p.Flags + "}[" + p.Sample + "]")
+		}
+	}
+	return b.String()
 }
 
 // poison makes objects that nobody would write, but that some source may
@@ -130,7 +188,7 @@ func (p *poison) text() string {
 	case 4:
 		return pick(p, "a.test", "*.test", "x.a.test", "A.test", "a.test.", "1.2.3.4", "::1", "b\u00fccher.test", "*", strings.Repeat("a.", 200)+"test")
 	case 5:
-		return pick(p, "/", "/a", "/a b", "/%", "/\x00", "/"+strings.Repeat("x", 5000), "/é", "/a?b#c", "//", "/a\nbackend x")
+		return pick(p, "/", "/a", "/a b", "/%", "/\x00", "/"+strings.Repeat("x", 5000), "/é", "/a?b#c", "//", "/a\nbackend x", "/a\n  server x 10.0.0.1:80")
 	case 6:
 		return pick(p, "Service", "Pod", "10.0.0.1", "192.0.2.1", "127.0.0.1", "fd00::1", "80", "http", "tls.crt", "TCP", "UDP", "true")
 	case 7:
@@ -173,6 +231,9 @@ func (p *poison) next() source.Change {
 			// Enough is in order to get beyond the first check.
 			o.Spec.Host, o.Spec.Path, o.Spec.WildcardPolicy = pick(p, "a.test", "b.a.test"), pick(p, "", "/a"), "None"
 			o.Spec.To.Kind = "Service"
+			if p.IntN(3) == 0 {
+				p.quotes(o)
+			}
 		}
 	case *corev1.Secret:
 		o.Data = map[string][]byte{"tls.crt": []byte(p.text()), "tls.key": []byte(pick(p, p.good[1], "\xff", p.text()))}
@@ -182,6 +243,17 @@ func (p *poison) next() source.Change {
 		c.Object = nil
 	}
 	return c
+}
+
+// quotes gives a route values that are allowed, and need quotes.
+func (p *poison) quotes(o *routev1.Route) {
+	breakout := func() string {
+		return pick(p, "it's", "a' deny '", `a" deny "`, "'", `"`, `\`, `a\\ b`, "$HOME", "a # b", `\x0aserver`, `'\''`, "a;b", "{a}")
+	}
+	o.Annotations["haproxy.router.openshift.io/rewrite-target"] = "/" + breakout()
+	o.Spec.HTTPHeaders = &routev1.RouteHTTPHeaders{Actions: routev1.RouteHTTPHeaderActions{Response: []routev1.RouteHTTPHeader{{
+		Name: "X-A", Action: routev1.RouteHTTPHeaderActionUnion{Type: routev1.Set, Set: &routev1.RouteSetHTTPHeader{Value: breakout()}},
+	}}}}
 }
 
 // Whatever objects hold, nothing panics, who is refused is told why, and what
@@ -200,6 +272,7 @@ func TestPoisonedObjectsHarmNobody(t *testing.T) {
 	c := New(Options{
 		Queue: n.queue, DataPlane: n, Status: n, ExternalCertificates: true, Ingress: &ingress.Class{Controller: "c", Name: "a"},
 		Admission: admission.Options{Validate: true, AllowWildcards: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Translate: translate.Options{Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: time.Second, Forwarded: model.ForwardedAppend},
 	})
 	p := newPoison(t, 1)
 	n.queue.MarkSynced()
