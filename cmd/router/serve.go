@@ -19,7 +19,7 @@ import (
 
 	"router/pkg/controller"
 	"router/pkg/controller/admission"
-	"router/pkg/controller/ingress"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
 	"router/pkg/health"
@@ -150,7 +150,7 @@ func (r *router) controllerOptions(selection source.Selection) controller.Option
 		c.Translate.DefaultDestinationCA = r.layout.DestinationCA.String()
 	}
 	if o.Ingress.Enable {
-		c.Ingress = &ingress.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}
+		c.Ingress = &routes.Class{Controller: o.Ingress.Controller, Name: o.Ingress.Class}
 	}
 	// A nil pointer in an interface would not be nil.
 	if r.checker != nil {

@@ -122,7 +122,7 @@ func (c *Controller) countServers(shared *translate.Shared) {
 	for k := range c.dirty {
 		var w wish
 		if in, admitted := c.input(k, shared); admitted {
-			w = wish{in.Route.CreationTimestamp.Time, c.opts.Translate.Servers(in)}
+			w = wish{in.Candidate.Created, c.opts.Translate.Servers(in)}
 		}
 		c.budget.want(k, w)
 		namespaces[k.Namespace] = true
@@ -136,18 +136,13 @@ func (c *Controller) countServers(shared *translate.Shared) {
 
 // input is a route as it is to be translated; false if it is not admitted.
 func (c *Controller) input(k model.RouteKey, shared *translate.Shared) (translate.Input, bool) {
-	r := c.selected(k)
 	v, known := c.index.Verdict(k)
-	if r == nil || !known || !v.Admitted {
+	if !known || !v.Admitted {
 		return translate.Input{}, false
 	}
-	in := translate.Input{
-		Route: r, Match: v.Match,
+	return translate.Input{
+		Candidate: c.candidates.Get(k), Match: v.Match,
 		Certificate: v.Certificate, DestinationCA: v.DestinationCA, Lookup: c.store,
 		Shared: shared, Namespace: c.budget.of(k),
-	}
-	if p := c.ingressPath(k); p != nil {
-		in.Backend, in.NoPort = p.Backend, p.NoPort
-	}
-	return in, true
+	}, true
 }

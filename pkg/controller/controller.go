@@ -3,16 +3,13 @@ package controller
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
-	routev1 "github.com/openshift/api/route/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-
 	"router/pkg/controller/admission"
-	"router/pkg/controller/external"
-	"router/pkg/controller/ingress"
-	"router/pkg/controller/status"
+	"router/pkg/controller/certificates"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
 	"router/pkg/model"
@@ -27,17 +24,6 @@ type DataPlane interface {
 	Exited() <-chan struct{}
 	Reports(context.Context) map[model.RouteKey]haproxy.Report
 	Stop(context.Context) error
-}
-
-// StatusWriter writes what became of routes where their owners see it.
-type StatusWriter interface {
-	// Observe shows the latest object of a route.
-	Observe(*routev1.Route)
-	// Set says what its status should be.
-	Set(status.Desired)
-	// Remove says that the route is not this router's any longer; the object
-	// is nil where it is not watched.
-	Remove(model.RouteKey, *routev1.Route)
 }
 
 // Options are what a Controller needs.
@@ -63,7 +49,7 @@ type Options struct {
 	// healthy then.
 	Health HealthChecker
 	// Ingress says which Ingresses are served beside Routes; nil for none.
-	Ingress *ingress.Class
+	Ingress *routes.Class
 	// IngressStatus may be nil: nothing is written then.
 	IngressStatus IngressStatusWriter
 	// Selection says which routes the router looks at.
@@ -88,16 +74,16 @@ const (
 // Controller owns all state. Run is its one goroutine; the other methods send
 // it messages and may be called from any.
 type Controller struct {
-	opts  Options
-	store *source.Store
-	index *admission.Index
-	// ingresses are nil where none are served.
-	ingresses *ingress.Set
-	requests  chan func(context.Context)
-	// external is nil where routes may have no certificates in secrets.
-	external *external.Certificates
-	followed followed
-	names    followed
+	opts     Options
+	store    *source.Store
+	index    *admission.Index
+	requests chan func(context.Context)
+	// kinds are the kinds of objects that routes come from, candidates the routes
+	// that they ask for.
+	kinds        map[model.RouteKind]objectKind
+	candidates   *routes.Set
+	certificates *certificates.Provider
+	watched      *watchSet
 
 	// routes are what was handed to the data plane, by key.
 	routes map[model.RouteKey]*served
@@ -153,21 +139,16 @@ func heldBy(k model.RouteKey, v admission.Verdict) model.Reservation {
 func New(o Options) *Controller {
 	c := &Controller{
 		opts: o, store: source.NewStore(o.Selection), requests: make(chan func(context.Context)),
-		followed: newFollowed(o.Secrets), names: newFollowed(o.Names),
-		budget: newBudget(o.MaxServersPerNamespace),
-		routes: map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
+		candidates: routes.NewSet(),
+		watched:    newWatchSet(map[source.Kind]Follower{source.KindSecret: o.Secrets, source.KindName: o.Names}),
+		budget:     newBudget(o.MaxServersPerNamespace),
+		routes:     map[model.RouteKey]*served{}, dirty: map[model.RouteKey]bool{},
 		pending: map[model.RouteKey]bool{}, refused: map[model.RouteKey]string{},
 		absent: map[string]map[model.RouteKey]bool{}, news: newNews(o.Logger, o.Now),
 		ready: make(chan struct{}),
 	}
-	if o.ExternalCertificates {
-		c.external = external.New(external.Options{Secrets: c.store, Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
-		o.Admission.ExternalCertificate = c.external.Of
-	}
-	if o.Ingress != nil {
-		c.ingresses = ingress.NewSet(*o.Ingress, c.store, ingress.CertificateOptions{Awaits: c.followed.awaits, Unservable: o.Admission.Unservable})
-		o.Admission.IngressPath = c.ingresses.IngressPath
-	}
+	c.kinds = c.objectKinds()
+	c.certificates = certificates.New(certificates.Options{Secrets: c.store, Pending: c.watched.isPending, Unservable: o.Admission.Unservable})
 	c.index = admission.NewIndex(o.Admission)
 	return c
 }
@@ -284,31 +265,17 @@ func (c *Controller) turn(ctx context.Context) (model.Outcome, error) {
 			c.dirty[k] = true
 		}
 	}
-	touched, ingresses := c.takeIn(batch.Changes)
+	set, gone := c.readObjects(c.takeIn(batch.Changes))
 	for _, k := range c.aging.take(c.opts.Now()) {
-		c.dirty[k], touched[k] = true, true
-	}
-	var set []*routev1.Route
-	var gone []model.RouteKey
-	for _, k := range sortedKeys(touched) {
-		if r := c.selected(k); r != nil {
-			if c.opts.Status != nil && !ingress.IsPath(k) {
-				c.opts.Status.Observe(r)
-			}
-			set = append(set, r)
-		} else {
-			gone = append(gone, k)
-			if c.external != nil {
-				c.external.Forget(k)
-			}
+		if candidate := c.candidates.Get(k); candidate != nil {
+			set[k] = candidate
 		}
 	}
-	ingressSet, ingressGone := c.updateIngresses(ingresses)
-	for _, k := range c.index.Update(append(set, ingressSet...), append(gone, ingressGone...)) {
+	for _, k := range c.index.Update(slices.Collect(maps.Values(set)), gone) {
 		c.dirty[k] = true
 	}
 	// The secrets that routes need are initial objects, too.
-	if c.synced = c.synced || batch.Synced && len(c.followed.awaited) == 0; !c.synced {
+	if c.synced = c.synced || batch.Synced && len(c.watched.pending) == 0; !c.synced {
 		return model.Outcome{}, nil
 	}
 	change := c.translate()
@@ -317,43 +284,6 @@ func (c *Controller) turn(ctx context.Context) (model.Outcome, error) {
 		return c.opts.DataPlane.Apply(ctx, change)
 	}
 	return model.Outcome{Rejected: c.refused, Pending: sortedKeys(c.pending)}, nil // Nothing has become of it.
-}
-
-// takeIn takes changes of objects into the store, and returns the routes and
-// Ingresses whose admission they may change.
-func (c *Controller) takeIn(changes []source.Change) (touched, ingresses map[model.RouteKey]bool) {
-	touched, ingresses = map[model.RouteKey]bool{}, map[model.RouteKey]bool{}
-	secrets, names := map[source.Key]bool{}, map[source.Key]bool{}
-	for _, change := range changes {
-		c.followed.heard(change)
-		c.names.heard(change)
-		if c.onlyStatus(change) {
-			continue
-		}
-		c.noteNamesOf(change.Key, names) // What it led to until now.
-		old := c.store.Apply(change)
-		noteSecrets(old, secrets)
-		c.noteNamesOf(change.Key, names)
-		c.noteService(change, old)
-		for _, key := range c.store.Affected(change, old) {
-			c.noteSecretsOf(key, secrets)
-			c.noteNamesOf(key, names)
-			k := model.RouteKey{Namespace: key.Namespace, Name: key.Name}
-			if key.Kind == source.KindIngress {
-				c.touchIngress(k, source.ServicesWithEndpoints(change, old), ingresses)
-				continue
-			}
-			c.dirty[k] = true
-			switch change.Key.Kind {
-			case source.KindRoute, source.KindNamespace, source.KindSecret:
-				touched[k] = true
-			default: // Services, endpoints and names are no matter of admission.
-			}
-		}
-	}
-	c.followSecrets(secrets)
-	c.followNames(names)
-	return touched, ingresses
 }
 
 func (c *Controller) isReady() bool {
@@ -365,41 +295,6 @@ func (c *Controller) isReady() bool {
 	}
 }
 
-// onlyStatus reports whether a change is about a route's status alone. Such a
-// change is for the status writer to see, and for nobody else: most are the
-// echo of its own writes.
-func (c *Controller) onlyStatus(change source.Change) bool {
-	if now, ok := change.Object.(*networkingv1.Ingress); ok {
-		return c.onlyIngressStatus(change, now)
-	}
-	now, ok := change.Object.(*routev1.Route)
-	if !ok {
-		return false
-	}
-	old := c.store.Route(now.Namespace, now.Name)
-	if old == nil || !status.OnlyStatusChanged(old, now) {
-		return false
-	}
-	c.store.Apply(change)
-	if c.opts.Status != nil && c.selected(keyOf(now)) != nil {
-		c.opts.Status.Observe(now)
-	}
-	return true
-}
-
-func keyOf(r *routev1.Route) model.RouteKey {
-	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
-}
-
-// selected is the route with the key, if this router is to look at it: an
-// object of its own, or a path of an Ingress.
-func (c *Controller) selected(k model.RouteKey) *routev1.Route {
-	if p := c.ingressPath(k); p != nil {
-		return p.Route
-	}
-	return c.store.SelectedRoute(k.Namespace, k.Name)
-}
-
 // translate works the dirty routes out anew and returns what that changes.
 func (c *Controller) translate() model.Change {
 	change := model.Change{Files: c.files}
@@ -407,19 +302,14 @@ func (c *Controller) translate() model.Change {
 	shared := translate.NewShared()
 	c.countServers(shared)
 	for _, k := range sortedKeys(c.dirty) {
-		r := c.selected(k)
 		verdict, known := c.index.Verdict(k)
 		before := c.routes[k]
-		if r == nil || !known {
+		if !known {
 			delete(c.routes, k)
 			delete(c.refused, k)
 			c.forgetTold(k)
 			if before != nil && before.inDataPlane() {
 				change.Delete = append(change.Delete, k)
-			}
-			// Of a route that was never this router's and is gone, nothing is left.
-			if known := c.store.Route(k.Namespace, k.Name); c.opts.Status != nil && !ingress.IsPath(k) && (before != nil || known != nil) {
-				c.opts.Status.Remove(k, known)
 			}
 			continue
 		}
@@ -478,29 +368,21 @@ func (c *Controller) report(o model.Outcome) {
 		}
 	}
 	c.refused = o.Rejected
-	c.reportIngresses(tell, pending)
 	c.tell(tell)
 }
 
-// tell says what became of routes, in their status and in the log.
+// tell says what became of routes, in the log and in the status of their
+// objects.
 func (c *Controller) tell(routes map[model.RouteKey]bool) {
+	objects := map[model.RouteKey]bool{}
 	for _, k := range sortedKeys(routes) {
-		s := c.routes[k]
-		r := c.selected(k)
-		if s == nil || r == nil || c.pending[k] || c.awaitsSecret(r) {
-			continue // It is told once HAProxy, or the router, has it.
+		objects[object(k)] = true
+		if s := c.routes[k]; s != nil && c.isFinal(k) {
+			c.news.tell(k, c.verdict(k, s), s.told.problems)
 		}
-		v := c.verdict(k, s)
-		c.news.tell(k, c.ingressPath(k), v, s.told.problems)
-		if c.opts.Status == nil || ingress.IsPath(k) {
-			continue // An Ingress has no place for it.
-		}
-		c.opts.Status.Set(status.Desired{
-			Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
-			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message,
-			ExtraConditions: conditions(s.told.problems), Unsettled: s.told.unsettledCondition(),
-			OthersMayServe: s.verdict.HostReserved && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
-		})
+	}
+	for _, k := range sortedKeys(objects) {
+		c.kinds[k.Kind].tell(k)
 	}
 }
 

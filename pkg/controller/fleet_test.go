@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"router/pkg/controller/admission"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/status"
 	"router/pkg/model"
 	"router/pkg/source"
@@ -98,7 +99,7 @@ func (f *fleet) push(changes ...source.Change) {
 		if r, ok := change.Object.(*routev1.Route); ok {
 			f.version++
 			r.ResourceVersion = strconv.Itoa(f.version)
-			f.routes[keyOf(r)] = r
+			f.routes[routes.KeyOf(r)] = r
 		}
 		f.tell(change)
 	}
@@ -122,7 +123,7 @@ func (f *fleet) Read(_ context.Context, k model.RouteKey) (*routev1.Route, error
 func (f *fleet) UpdateStatus(_ context.Context, r *routev1.Route) (*routev1.Route, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k := keyOf(r)
+	k := routes.KeyOf(r)
 	if f.routes[k].ResourceVersion != r.ResourceVersion {
 		return nil, apierrors.NewConflict(schema.GroupResource{Resource: "routes"}, k.Name, errors.New("the object has been modified"))
 	}

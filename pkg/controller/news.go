@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"router/pkg/controller/admission"
-	"router/pkg/controller/ingress"
 	"router/pkg/model"
 )
 
@@ -48,9 +47,8 @@ func newNews(logger *slog.Logger, now func() time.Time) *news {
 	return &news{logger: logger, now: now, last: map[model.RouteKey]said{}}
 }
 
-// tell logs how a route differs from what was last said of it. p is the path of
-// an Ingress that it is, nil for a route of its own.
-func (n *news) tell(k model.RouteKey, p *ingress.Path, v admission.Verdict, problems []model.Problem) {
+// tell logs how a route differs from what was last said of it.
+func (n *news) tell(k model.RouteKey, v admission.Verdict, problems []model.Problem) {
 	before, known := n.last[k]
 	now := said{admitted: v.Admitted}
 	if !v.Admitted || v.Message != "" {
@@ -64,7 +62,7 @@ func (n *news) tell(k model.RouteKey, p *ingress.Path, v admission.Verdict, prob
 	if n.last[k] = now; len(now.items) == 0 {
 		delete(n.last, k)
 	}
-	attrs := func(i item) []any { return named(k, p, v, i) }
+	attrs := func(i item) []any { return named(k, v, i) }
 	switch {
 	case !now.admitted:
 		if (!known || before.admitted || before.items[0] != now.items[0]) && n.mayLog() {
@@ -96,7 +94,7 @@ func (n *news) health(changed []model.Health) {
 		if len(h.Routes) == 0 || !n.mayLog() {
 			continue // Of no routes: it is gone.
 		}
-		attrs := []any{"address", h.Address.String(), "routes", len(h.Routes), "namespace", h.Routes[0].Namespace, "name", h.Routes[0].Name}
+		attrs := []any{"address", h.Address.String(), "routes", len(h.Routes), "namespace", h.Routes[0].Namespace, "name", h.Routes[0].UniqueName()}
 		if h.Failing {
 			n.logger.Warn("an endpoint fails its health checks", append(attrs, "error", h.Error)...)
 		} else {
@@ -106,10 +104,10 @@ func (n *news) health(changed []model.Health) {
 }
 
 // named are the attributes of a line about a route.
-func named(k model.RouteKey, p *ingress.Path, v admission.Verdict, i item) []any {
-	attrs := []any{"namespace", k.Namespace, "name", k.Name}
-	if p != nil {
-		attrs = append(attrs, "ingress", p.Ingress, "host", shownHost(v), "path", v.Path)
+func named(k model.RouteKey, v admission.Verdict, i item) []any {
+	attrs := []any{"namespace", k.Namespace, "name", k.UniqueName()}
+	if k.Kind == model.KindIngress {
+		attrs = append(attrs, "ingress", k.Name, "host", shownHost(v), "path", v.Path)
 	}
 	message := i.message
 	if len(message) > maxNews {

@@ -22,7 +22,7 @@ import (
 
 	"router/conf"
 	"router/pkg/controller/admission"
-	"router/pkg/controller/ingress"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/status"
 	"router/pkg/controller/translate"
 	"router/pkg/model"
@@ -270,7 +270,7 @@ func TestPoisonedObjectsHarmNobody(t *testing.T) {
 	}
 	n := &rendering{t: t, templates: templates, neighbours: &neighbours{queue: source.NewQueue(time.Now), desired: map[model.RouteKey]status.Desired{}}}
 	c := New(Options{
-		Queue: n.queue, DataPlane: n, Status: n, ExternalCertificates: true, Ingress: &ingress.Class{Controller: "c", Name: "a"},
+		Queue: n.queue, DataPlane: n, Status: n, ExternalCertificates: true, Ingress: &routes.Class{Controller: "c", Name: "a"},
 		Admission: admission.Options{Validate: true, AllowWildcards: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Translate: translate.Options{Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: time.Second, Forwarded: model.ForwardedAppend},
 	})

@@ -43,17 +43,14 @@ func (c *Controller) reports(ctx context.Context) []model.RouteReport {
 	live := c.opts.DataPlane.Reports(ctx)
 	list := make([]model.RouteReport, 0, len(c.routes))
 	for k, s := range c.routes {
-		r := c.selected(k)
-		if r == nil {
-			continue
-		}
+		r := c.candidates.Get(k)
 		v := c.verdict(k, s)
 		report := model.RouteReport{
-			Namespace: k.Namespace, Name: k.Name, Match: model.Match{Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard},
+			Namespace: k.Namespace, Name: k.UniqueName(), Match: model.Match{Host: s.verdict.FullHost, Path: r.Spec.Path, Wildcard: s.verdict.Wildcard},
 			Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message, Problems: s.told.problems, Servers: []model.ServerReport{},
 		}
-		if p := c.ingressPath(k); p != nil {
-			report.Ingress, report.Exact, report.Host = p.Ingress, p.Exact, shownHost(s.verdict)
+		if k.Kind == model.KindIngress {
+			report.Ingress, report.Exact, report.Host = k.Name, r.Exact, shownHost(s.verdict)
 		}
 		if r.Spec.TLS != nil {
 			report.Termination = model.Termination(r.Spec.TLS.Termination)

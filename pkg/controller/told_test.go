@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"router/pkg/controller/ingress"
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/test/certs"
@@ -377,7 +377,7 @@ func TestTheEndOfACertificateOfAnIngressIsTold(t *testing.T) {
 		began := time.Now()
 		now := func() time.Time { return end.Add(-time.Hour).Add(time.Since(began)) }
 		n, _, settle, log := telling(t, func(o *Options) {
-			o.Now, o.Admission.Now, o.Ingress = now, now, &ingress.Class{Controller: "c", Name: "mine"}
+			o.Now, o.Admission.Now, o.Ingress = now, now, &routes.Class{Controller: "c", Name: "mine"}
 		})
 		mine := "mine"
 		n.queue.Push(service("hello"), pods("hello", true, "192.0.2.1"), secret(t, "one"), change(source.KindIngress, &networkingv1.Ingress{
@@ -464,7 +464,7 @@ func TestTheLogIsBounded(t *testing.T) {
 // Paths of Ingresses have no other place than the log and /api/routes.
 func TestPathsOfIngressesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, _, settle, log := telling(t, func(o *Options) { o.Ingress = &ingress.Class{Controller: "c", Name: "mine"} })
+		n, _, settle, log := telling(t, func(o *Options) { o.Ingress = &routes.Class{Controller: "c", Name: "mine"} })
 		mine := "mine"
 		i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "web", UID: "1"}, Spec: networkingv1.IngressSpec{
 			IngressClassName: &mine, Rules: []networkingv1.IngressRule{{Host: "a.test"}},

@@ -82,7 +82,7 @@ func (d *DataPlane) noteFailure(ctx context.Context) {
 
 // quarantine leaves a route out until it changes.
 func (d *DataPlane) quarantine(k model.RouteKey, message string, dirty map[template.HostKey]bool) {
-	d.opts.Logger.Error("haproxy cannot serve a route; it is left out", "namespace", k.Namespace, "name", k.Name, "message", message)
+	d.opts.Logger.Error("haproxy cannot serve a route; it is left out", "namespace", k.Namespace, "name", k.UniqueName(), "message", message)
 	d.quarantined[k] = message
 	if r := d.routes[k]; r != nil {
 		d.hold(k, template.HostKeyOf(r), dirty)

@@ -1,24 +1,9 @@
 package model
 
 import (
-	"cmp"
 	"net/netip"
 	"time"
 )
-
-// RouteKey identifies a route: the namespace and name of the object that it
-// came from.
-type RouteKey struct {
-	Namespace, Name string
-}
-
-// String returns "namespace/name".
-func (k RouteKey) String() string { return k.Namespace + "/" + k.Name }
-
-// Compare orders keys by namespace, then name.
-func (k RouteKey) Compare(o RouteKey) int {
-	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name))
-}
 
 // Termination says where TLS ends. The values are those of a Route's
 // spec.tls.termination; the empty value is a route without TLS.

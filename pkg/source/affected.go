@@ -59,22 +59,25 @@ func (s *Store) Affected(c Change, old metav1.Object) []Key {
 	return slices.SortedFunc(maps.Keys(affected), Key.Compare)
 }
 
-// ServicesWithEndpoints are the names of the services whose endpoints a change
-// is about, none if it is about something else. old is what Apply returned.
-func ServicesWithEndpoints(c Change, old metav1.Object) []string {
+// EndpointsOf reports whether a change is about nothing but where services
+// lead to: their endpoints, or the addresses of a name. services are their
+// names; there are none for a name, which any may stand for. old is what Apply
+// returned.
+func EndpointsOf(c Change, old metav1.Object) (services []string, only bool) {
 	switch c.Key.Kind {
 	case KindEndpoints:
-		return []string{c.Key.Name}
+		return []string{c.Key.Name}, true
 	case KindEndpointSlice:
-		var names []string
 		for _, o := range []metav1.Object{old, c.Object} {
 			if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-				names = append(names, serviceOfSlice(slice).Name)
+				services = append(services, serviceOfSlice(slice).Name)
 			}
 		}
-		return names
+		return services, true
+	case KindName:
+		return nil, true
 	default:
-		return nil
+		return nil, false
 	}
 }
 
@@ -90,63 +93,36 @@ func (s *Store) addUsers(affected map[Key]struct{}, of Key) {
 	}
 }
 
-// usersOf lists the users of an object that are of a kind, sorted.
-func (s *Store) usersOf(of Key, kind Kind) []Key {
+// UsersOf returns the keys of the routes and Ingresses that lead to an object,
+// to a name by their services, and that the router looks at, sorted.
+func (s *Store) UsersOf(k Key) []Key {
 	var list []Key
-	for user := range s.users[of] {
-		if user.Kind == kind {
+	for user := range s.users[k] {
+		if user.Kind == KindService {
+			list = append(list, s.UsersOf(user)...)
+		} else if s.isSelected(user) {
 			list = append(list, user)
 		}
 	}
 	slices.SortFunc(list, Key.Compare)
-	return list
+	return slices.Compact(list)
 }
 
-// RoutesOfService returns the keys of the routes that send requests to a
-// service, by spec.to or spec.alternateBackends, sorted.
-func (s *Store) RoutesOfService(namespace, name string) []Key {
-	return s.usersOf(Key{KindService, namespace, name}, KindRoute)
-}
-
-// RoutesOfSecret returns the keys of the routes whose certificate is in a
-// secret (spec.tls.externalCertificate), sorted.
-func (s *Store) RoutesOfSecret(namespace, name string) []Key {
-	return s.usersOf(Key{KindSecret, namespace, name}, KindRoute)
-}
-
-// RoutesOfNamespace returns the keys of the routes in a namespace, sorted.
-func (s *Store) RoutesOfNamespace(namespace string) []Key {
-	list := make([]Key, 0, len(s.routes[namespace]))
-	for name := range s.routes[namespace] {
-		list = append(list, Key{KindRoute, namespace, name})
+// AddWatchable adds the objects that are watched one by one, secrets and names,
+// to which the object with a key leads now, to a name by its services.
+func (s *Store) AddWatchable(k Key, to map[Key]bool) {
+	t := s.tables[k.Kind]
+	if t == nil {
+		return
 	}
-	slices.SortFunc(list, Key.Compare)
-	return list
-}
-
-// IngressesOfService returns the keys of the ingresses that send requests to
-// a service, the default backend included, sorted.
-func (s *Store) IngressesOfService(namespace, name string) []Key {
-	return s.usersOf(Key{KindService, namespace, name}, KindIngress)
-}
-
-// IngressesOfSecret returns the keys of the ingresses whose certificate is in
-// a secret, sorted.
-func (s *Store) IngressesOfSecret(namespace, name string) []Key {
-	return s.usersOf(Key{KindSecret, namespace, name}, KindIngress)
-}
-
-// UsersOfSecret returns the keys of the routes and ingresses that refer to a
-// secret and that the router looks at, sorted.
-func (s *Store) UsersOfSecret(namespace, name string) []Key {
-	var list []Key
-	for user := range s.users[Key{KindSecret, namespace, name}] {
-		if s.isSelected(user) {
-			list = append(list, user)
+	for _, ref := range references(t.object(k)) {
+		switch {
+		case ref.Kind == KindName, ref.Kind == KindSecret && ref.Name != "":
+			to[ref] = true
+		case ref.Kind == KindService:
+			s.AddWatchable(ref, to)
 		}
 	}
-	slices.SortFunc(list, Key.Compare)
-	return list
 }
 
 // isSelected reports whether there is a route or ingress with the key that the

@@ -1,10 +1,8 @@
 package source
 
 import (
-	"maps"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,41 +39,4 @@ func ExternalName(s *corev1.Service) string {
 		return ""
 	}
 	return name
-}
-
-// NamesOf returns the keys of the names that the service with a key stands
-// for, or that the route or ingress leads to by its services. They are not
-// sorted, and may repeat.
-func (s *Store) NamesOf(k Key) []Key {
-	t := s.tables[k.Kind]
-	if t == nil {
-		return nil
-	}
-	var names []Key
-	for _, ref := range references(t.object(k)) {
-		switch ref.Kind {
-		case KindName:
-			names = append(names, ref)
-		case KindService:
-			if service := s.Service(ref.Namespace, ref.Name); service != nil {
-				names = append(names, references(service)...)
-			}
-		default: // Nothing else has a name.
-		}
-	}
-	return names
-}
-
-// UsersOfName returns the keys of the routes and ingresses that lead to a name
-// and that the router looks at, sorted.
-func (s *Store) UsersOfName(name string) []Key {
-	users := map[Key]struct{}{}
-	for service := range s.users[Key{KindName, "", name}] {
-		for user := range s.users[service] {
-			if s.isSelected(user) {
-				users[user] = struct{}{}
-			}
-		}
-	}
-	return slices.SortedFunc(maps.Keys(users), Key.Compare)
 }

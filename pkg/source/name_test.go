@@ -57,14 +57,15 @@ func TestANameAffectsThoseWhoLeadToIt(t *testing.T) {
 		if got := s.Affected(c, s.Apply(c)); !slices.Equal(got, step.want) {
 			t.Errorf("%s: affected are %v, want %v", step.name, got, step.want)
 		}
-		if got := s.UsersOfName("x.example"); !slices.Equal(got, step.want) {
+		if got := s.UsersOf(x); !slices.Equal(got, step.want) {
 			t.Errorf("%s: users are %v, want %v", step.name, got, step.want)
 		}
 		if s.Resolution("x.example") != found {
 			t.Errorf("%s: the resolution is another one", step.name)
 		}
-		if named := len(s.NamesOf(r)) > 0; named != slices.Contains(step.want, r) {
-			t.Errorf("%s: the route's names are %v", step.name, s.NamesOf(r))
+		watchable := map[source.Key]bool{}
+		if s.AddWatchable(r, watchable); watchable[x] != slices.Contains(step.want, r) {
+			t.Errorf("%s: the route leads to %v", step.name, watchable)
 		}
 	}
 }

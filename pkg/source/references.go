@@ -60,26 +60,28 @@ func ingressReferences(i *networkingv1.Ingress) []Key {
 			refs = append(refs, Key{KindSecret, i.Namespace, tls.SecretName})
 		}
 	}
-	if name := i.Annotations[destinationCAAnnotation]; name != "" {
+	if name := i.Annotations[DestinationCAAnnotation]; name != "" {
 		refs = append(refs, Key{KindSecret, i.Namespace, name})
 	}
-	return append(refs, Key{KindIngressClass, "", ingressClassName(i)})
+	return append(refs, Key{KindIngressClass, "", IngressClassName(i)})
 }
 
-// ingressClassAnnotation named the class of an ingress before there was a
-// field for it, and is still in use.
-const ingressClassAnnotation = "kubernetes.io/ingress.class"
+// The annotations of an Ingress that refer to other objects.
+const (
+	// IngressClassAnnotation named the class before there was a field for it,
+	// and is still in use.
+	IngressClassAnnotation = "kubernetes.io/ingress.class"
+	// DestinationCAAnnotation names the secret with the authorities by which the
+	// pods are verified.
+	DestinationCAAnnotation = "route.openshift.io/destination-ca-certificate-secret"
+)
 
-// destinationCAAnnotation names the secret with the authorities by which the
-// pods of an ingress are verified.
-const destinationCAAnnotation = "route.openshift.io/destination-ca-certificate-secret"
-
-// ingressClassName is the class of an ingress, "" where it names none.
-func ingressClassName(i *networkingv1.Ingress) string {
+// IngressClassName is the class of an Ingress, "" where it names none.
+func IngressClassName(i *networkingv1.Ingress) string {
 	if i.Spec.IngressClassName != nil {
 		return *i.Spec.IngressClassName
 	}
-	return i.Annotations[ingressClassAnnotation]
+	return i.Annotations[IngressClassAnnotation]
 }
 
 // isDefaultClass reports whether ingresses without a class belong to this one.

@@ -233,36 +233,22 @@ func compare(t *testing.T, s *source.Store, w world) {
 			t.Fatalf("%s: %v, want %v", kind, list, want)
 		}
 	}
-	split := func(keys []source.Key) (routes, ingresses []source.Key) {
-		for _, k := range keys {
-			if k.Kind == source.KindRoute {
-				routes = append(routes, k)
-			} else {
-				ingresses = append(ingresses, k)
-			}
-		}
-		return routes, ingresses
-	}
 	for n := range 5 {
 		namespace := "n" + strconv.Itoa(n)
 		if s.NamespaceSelected(namespace) != w.selected(namespace) {
 			t.Fatalf("%s is selected: %v", namespace, s.NamespaceSelected(namespace))
 		}
-		if want := slices.DeleteFunc(slices.Clone(routes), func(k source.Key) bool { return k.Namespace != namespace }); !slices.Equal(s.RoutesOfNamespace(namespace), want) {
-			t.Fatalf("routes of %s: %v, want %v", namespace, s.RoutesOfNamespace(namespace), want)
-		}
 		for x := range 5 {
 			name := "x" + strconv.Itoa(x)
-			wantRoutes, wantIngresses := split(w.users(source.KindService, namespace, name))
-			if !slices.Equal(s.RoutesOfService(namespace, name), wantRoutes) || !slices.Equal(s.IngressesOfService(namespace, name), wantIngresses) {
-				t.Fatalf("users of service %s/%s are wrong", namespace, name)
-			}
-			wantRoutes, wantIngresses = split(w.users(source.KindSecret, namespace, name))
-			if !slices.Equal(s.RoutesOfSecret(namespace, name), wantRoutes) || !slices.Equal(s.IngressesOfSecret(namespace, name), wantIngresses) {
-				t.Fatalf("users of secret %s/%s are wrong", namespace, name)
-			}
-			if got := s.UsersOfSecret(namespace, name); w.selected(namespace) && len(got) != len(wantRoutes)+len(wantIngresses) || !w.selected(namespace) && len(got) != 0 {
-				t.Fatalf("secret %s/%s is needed by %v", namespace, name, got)
+			for _, kind := range []source.Kind{source.KindService, source.KindSecret} {
+				of := source.Key{Kind: kind, Namespace: namespace, Name: name}
+				want := w.users(kind, namespace, name)
+				if !w.selected(namespace) {
+					want = nil
+				}
+				if got := s.UsersOf(of); !slices.Equal(got, want) {
+					t.Fatalf("users of %s are %v, want %v", of, got, want)
+				}
 			}
 			var slicesWanted []*discoveryv1.EndpointSlice
 			for y := range 5 {
@@ -285,9 +271,6 @@ func compare(t *testing.T, s *source.Store, w world) {
 			}
 			if o, _ := at(source.KindSecret).(*corev1.Secret); s.Secret(namespace, name) != o {
 				t.Fatalf("secret %s/%s is wrong", namespace, name)
-			}
-			if o, _ := at(source.KindConfigMap).(*corev1.ConfigMap); s.ConfigMap(namespace, name) != o {
-				t.Fatalf("config map %s/%s is wrong", namespace, name)
 			}
 			if o, _ := at(source.KindRoute).(*routev1.Route); s.Route(namespace, name) != o || (s.SelectedRoute(namespace, name) != nil) != (o != nil && w.selected(namespace)) {
 				t.Fatalf("route %s/%s is wrong", namespace, name)

@@ -10,7 +10,7 @@ import (
 // BackendName is the name of a route's backend, with the reference router's
 // prefixes, from which dashboards and log parsers know it.
 func BackendName(r *model.Route) string {
-	return backendPrefix(r.Termination) + ":" + r.Key.Namespace + ":" + r.Key.Name
+	return backendPrefix(r.Termination) + ":" + r.Key.Namespace + ":" + r.Key.UniqueName()
 }
 
 const passthroughPrefix = "be_tcp"
@@ -44,7 +44,7 @@ const (
 // to one route. One that would be too long is cut and ends in a digest of the
 // whole, behind a second separator, so that no two routes have the same.
 func FileStem(k model.RouteKey) string {
-	stem := k.Namespace + fileSeparator + k.Name
+	stem := k.Namespace + fileSeparator + k.UniqueName()
 	if len(stem) <= maxStem {
 		return stem
 	}

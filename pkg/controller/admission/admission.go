@@ -5,8 +5,7 @@ import (
 	"strings"
 	"time"
 
-	routev1 "github.com/openshift/api/route/v1"
-
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -28,55 +27,12 @@ type Options struct {
 	// whether it accepts a certificate. Then that library alone judges the
 	// algorithms of certificates and keys. Its error must not quote the key.
 	CheckCertificate func(model.Certificate) error
-	// ExternalCertificate reads the secret that spec.tls.externalCertificate
-	// names. Where it is nil, routes that name one are refused: they must not
-	// be served with a certificate that is not theirs.
-	ExternalCertificate func(*routev1.Route) External
-	// IngressPath says which path of an Ingress a route stands for, nil for a
-	// route that is an object of its own. Where the function is nil, all are.
-	IngressPath func(model.RouteKey) *IngressPath
 	// Now tells the time, for certificates that are past theirs.
 	Now func() time.Time
 }
 
-// IngressPath is what the rule has to know of a path of an Ingress, beside the
-// route that it is handled as.
-type IngressPath struct {
-	// Ingress is the name of the object, which is what users know.
-	Ingress string
-	// Exact claims the path alone, and nothing below it.
-	Exact bool
-	// Certificate is what became of the secret that the route names as its
-	// external certificate, nil where it names none.
-	Certificate *External
-	// Invalid says why the path cannot be served, "" if it can. Problems do
-	// not keep it from being served.
-	Invalid  string
-	Problems []model.Problem
-}
-
-// ingressPath is never nil for a route of an Ingress.
-func (o *Options) ingressPath(k model.RouteKey) *IngressPath {
-	if o.IngressPath == nil {
-		return nil
-	}
-	return o.IngressPath(k)
-}
-
-// External is what became of a route's external certificate.
-type External struct {
-	// Certificate and Key are the contents of the secret, in PEM; both empty
-	// refuses the route.
-	Certificate, Key string
-	// Reason and Message say what is wrong with the secret. Beside contents
-	// they say that these are not the newest, and the route stays admitted.
-	Reason  Reason
-	Message string
-}
-
-// Reason is why a route is not admitted, in the words of the reference router,
-// which consoles and scripts know.
-type Reason string
+// Reason is why a route is not admitted.
+type Reason = routes.Reason
 
 // The reasons.
 const (

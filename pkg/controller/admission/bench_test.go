@@ -10,17 +10,18 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"router/pkg/controller/admission"
+	"router/pkg/controller/routes"
 )
 
 // crowd is n routes of one domain, each with a host of its own, and, if asked
 // for, a wildcard beside them.
-func crowd(n int, wildcard bool) []*routev1.Route {
-	var routes []*routev1.Route
+func crowd(n int, wildcard bool) []*routes.Candidate {
+	var all []*routes.Candidate
 	add := func(name, host string, policy routev1.WildcardPolicyType) {
-		routes = append(routes, &routev1.Route{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name), CreationTimestamp: metav1.Unix(int64(len(routes)), 0)},
+		all = append(all, routes.FromRoute(&routev1.Route{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name), CreationTimestamp: metav1.Unix(int64(len(all)), 0)},
 			Spec:       routev1.RouteSpec{Host: host, WildcardPolicy: policy},
-		})
+		}))
 	}
 	if wildcard {
 		add("wildcard", "any.apps.example.org", routev1.WildcardPolicySubdomain)
@@ -28,7 +29,15 @@ func crowd(n int, wildcard bool) []*routev1.Route {
 	for i := range n {
 		add(fmt.Sprint("r", i), fmt.Sprintf("r%d.apps.example.org", i), routev1.WildcardPolicyNone)
 	}
-	return routes
+	return all
+}
+
+// edited is a candidate whose spec is another.
+func edited(c *routes.Candidate, edit func(*routev1.RouteSpec)) *routes.Candidate {
+	other, spec := *c, *c.Spec
+	edit(&spec)
+	other.Spec = &spec
+	return &other
 }
 
 // BenchmarkSet moves one route of many to another host and back. Its cost must
@@ -38,11 +47,10 @@ func BenchmarkSet(b *testing.B) {
 		for _, wildcard := range []bool{false, true} {
 			b.Run(fmt.Sprintf("routes=%d/wildcard=%v", n, wildcard), func(b *testing.B) {
 				x := admission.NewIndex(admission.Options{AllowWildcards: true, Validate: true, Now: time.Now})
-				routes := crowd(n, wildcard)
-				x.Update(routes, nil)
-				here := routes[n/2]
-				there := here.DeepCopy()
-				there.Spec.Host = "elsewhere.apps.example.org"
+				all := crowd(n, wildcard)
+				x.Update(all, nil)
+				here := all[n/2]
+				there := edited(here, func(s *routev1.RouteSpec) { s.Host = "elsewhere.apps.example.org" })
 				for i := 0; b.Loop(); i++ {
 					r := here
 					if i%2 == 0 {
@@ -63,14 +71,15 @@ func BenchmarkWildcard(b *testing.B) {
 	for _, n := range []int{1000, 10000, 50000} {
 		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
 			x := admission.NewIndex(admission.Options{AllowWildcards: true, Validate: true, Now: time.Now})
-			routes := crowd(n, true)
-			x.Update(routes, nil)
-			edited := routes[0].DeepCopy()
-			edited.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, CACertificate: "nonsense"}
+			all := crowd(n, true)
+			x.Update(all, nil)
+			other := edited(all[0], func(s *routev1.RouteSpec) {
+				s.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, CACertificate: "nonsense"}
+			})
 			for i := 0; b.Loop(); i++ {
-				r := routes[0]
+				r := all[0]
 				if i%2 == 0 {
-					r = edited
+					r = other
 				}
 				if changed := x.Set(r); len(changed) != 1 {
 					b.Fatalf("changed are %v", changed)
@@ -86,15 +95,14 @@ func BenchmarkPaths(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprintf("paths=%d", n), func(b *testing.B) {
 			x := admission.NewIndex(admission.Options{Validate: true, Now: time.Now})
-			routes := crowd(n, false)
-			for _, r := range routes {
-				r.Spec.Host, r.Spec.Path = "apps.example.org", "/"+r.Name
+			all := crowd(n, false)
+			for _, r := range all {
+				r.Spec.Host, r.Spec.Path = "apps.example.org", "/"+r.Key.Name
 			}
-			x.Update(routes, nil)
-			moved := routes[n/2].DeepCopy()
-			moved.Spec.Path = "/elsewhere"
+			x.Update(all, nil)
+			moved := edited(all[n/2], func(s *routev1.RouteSpec) { s.Path = "/elsewhere" })
 			for i := 0; b.Loop(); i++ {
-				r := routes[n/2]
+				r := all[n/2]
 				if i%2 == 0 {
 					r = moved
 				}
@@ -108,16 +116,16 @@ func BenchmarkPaths(b *testing.B) {
 
 // BenchmarkStart decides about all routes at once, as after a start.
 func BenchmarkStart(b *testing.B) {
-	routes := crowd(50000, true)
+	all := crowd(50000, true)
 	o := admission.Options{AllowWildcards: true, Validate: true, Now: time.Now}
 	b.Run("Index", func(b *testing.B) {
 		for b.Loop() {
-			admission.NewIndex(o).Update(routes, nil)
+			admission.NewIndex(o).Update(all, nil)
 		}
 	})
 	b.Run("Decide", func(b *testing.B) {
 		for b.Loop() {
-			admission.Decide(routes, o)
+			admission.Decide(all, o)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	routev1 "github.com/openshift/api/route/v1"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -15,8 +16,6 @@ type claim struct {
 	key     model.RouteKey
 	created time.Time
 	uid     string
-	// kind and name are what users call the object: a route or an ingress.
-	kind, name string
 	model.Match
 	tls         bool
 	passthrough bool
@@ -47,17 +46,14 @@ func (c *claim) same(o *claim) bool {
 	return compareAge(c, o) == 0 && c.tls == o.tls && c.passthrough == o.passthrough && c.holds == o.holds && c.verdict.Equal(o.verdict)
 }
 
-// examine looks at one route alone. before is what an earlier look at the
+// examine looks at one candidate alone. before is what an earlier look at the
 // route gave, nil if there was none: what has not changed since is not checked
 // again.
-func examine(r *routev1.Route, before *claim, o *Options) *claim {
-	c := &claim{key: keyOf(r), created: r.CreationTimestamp.Time, uid: string(r.UID), kind: "route", name: r.Name}
+func examine(r *routes.Candidate, before *claim, o *Options) *claim {
+	c := &claim{key: r.Key, created: r.Created, uid: string(r.UID)}
 	v := &c.verdict
-	part := o.ingressPath(c.key)
-	if part != nil {
-		c.kind, c.name, c.Exact = "ingress", part.Ingress, part.Exact
-	}
-	v.FullHost = o.Naming.host(r, c.name)
+	c.Exact = r.Exact
+	v.FullHost = o.Naming.host(r)
 	c.Host, c.Wildcard = v.FullHost, r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
 	if c.Wildcard {
 		c.Host = domain(v.FullHost)
@@ -66,7 +62,7 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 		c.Path = ""
 	}
 	v.Match = c.Match
-	if v.Reason, v.Message = o.admitHost(r, v.FullHost, part != nil); v.Reason != "" {
+	if v.Reason, v.Message = o.admitHost(r, v.FullHost); v.Reason != "" {
 		return c
 	}
 	// From here on the route has its host, even if it cannot be served: a
@@ -78,18 +74,15 @@ func examine(r *routev1.Route, before *claim, o *Options) *claim {
 	if c.passthrough && c.Path != "" {
 		failures = append(failures, passthroughPath(c.Path))
 	}
-	v.Problems = pathProblems(c.Path)
-	if part != nil {
-		v.Problems = append(v.Problems, part.Problems...)
-	}
+	v.Problems = append(pathProblems(c.Path), r.Problems...)
 	if c.tls {
-		c.checked = checkTLS(r, part, before, o)
+		c.checked = checkTLS(r, before, o)
 		failures = append(failures, c.checked.failures...)
 		v.Problems = append(v.Problems, c.checked.problems...)
 	}
 	switch err := failures.ToAggregate(); {
-	case part != nil && part.Invalid != "":
-		v.Reason, v.Message = ExtendedValidationFailed, part.Invalid
+	case r.Invalid != "":
+		v.Reason, v.Message = ExtendedValidationFailed, r.Invalid
 	case c.checked.external.Reason != "" && c.checked.external.Certificate == "":
 		v.Reason, v.Message = c.checked.external.Reason, c.checked.external.Message
 	case err != nil:
@@ -120,27 +113,27 @@ func (c *claim) losesTo(winner *claim) Verdict {
 // talk to.
 func (c *claim) conflictMessage(winner *claim) string {
 	host := winner.verdict.FullHost
-	called := model.RouteKey{Namespace: winner.key.Namespace, Name: winner.name}.String()
+	kind, called := winner.key.Kind.Word(), winner.key.Namespace+"/"+winner.key.Name
 	switch {
 	case winner.Wildcard && !c.Wildcard:
-		return "wildcard " + winner.kind + " " + called + " has host *." + winner.Host + ", blocking " + c.Host
+		return "wildcard " + kind + " " + called + " has host *." + winner.Host + ", blocking " + c.Host
 	case c.Wildcard && !winner.Wildcard:
-		return winner.kind + " " + called + " has host " + host + ", blocking *." + c.Host
+		return kind + " " + called + " has host " + host + ", blocking *." + c.Host
 	case winner.Wildcard:
 		host = "*." + winner.Host
 	}
 	var m string
 	if winner.key.Namespace == c.key.Namespace {
-		m = winner.kind + " " + winner.name + " already exposes " + host + winner.Path + " and is older"
+		m = kind + " " + winner.key.Name + " already exposes " + host + winner.Path + " and is older"
 	} else {
 		if winner.Match == c.Match {
 			host += c.Path
 		}
 		article := "a"
-		if winner.kind == "ingress" {
+		if winner.key.Kind == model.KindIngress {
 			article = "an"
 		}
-		m = article + " " + winner.kind + " in another namespace holds " + host + " and is older than " + c.name + ": " + called
+		m = article + " " + kind + " in another namespace holds " + host + " and is older than " + c.key.Name + ": " + called
 	}
 	if winner.Match != c.Match && bothTLS(winner, c) {
 		m += "; a passthrough route cannot share its host with other TLS routes"

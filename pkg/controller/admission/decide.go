@@ -3,22 +3,21 @@ package admission
 import (
 	"slices"
 
-	routev1 "github.com/openshift/api/route/v1"
-
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
 // Decide gives every route its verdict, from nothing but the routes. It is the
 // rule as docs/admission.md has it: the oldest first, each gets what it wants
 // unless it conflicts with one that is served already.
-func Decide(routes []*routev1.Route, o Options) map[model.RouteKey]Verdict {
+func Decide(candidates []*routes.Candidate, o Options) map[model.RouteKey]Verdict {
 	options := o.normal()
-	claims := make([]*claim, 0, len(routes))
-	for _, r := range routes {
+	claims := make([]*claim, 0, len(candidates))
+	for _, r := range candidates {
 		claims = append(claims, examine(r, nil, options))
 	}
 	slices.SortFunc(claims, compareAge)
-	verdicts := make(map[model.RouteKey]Verdict, len(routes))
+	verdicts := make(map[model.RouteKey]Verdict, len(candidates))
 	served := served{hosts: map[string][]*claim{}, wildcards: map[string][]*claim{}, below: map[string][]*claim{}}
 	for _, c := range claims {
 		verdicts[c.key] = c.verdict

@@ -109,7 +109,7 @@ func sameOwner(a, b *claim) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return compareAge(a, b) == 0 && a.kind == b.kind && a.name == b.name && a.Host == b.Host
+	return compareAge(a, b) == 0 && a.Host == b.Host
 }
 
 // trackHostOwners collects the owners of hosts while there are wildcards.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -24,9 +25,8 @@ type Naming struct {
 	OverrideDomains []string
 }
 
-// host is the name that a route is served under. name is that of the object
-// that the route stands for.
-func (n Naming) host(r *routev1.Route, name string) string {
+// host is the name that a route is served under.
+func (n Naming) host(r *routes.Candidate) string {
 	host := r.Spec.Host
 	if host == "" && r.Spec.Subdomain != "" && n.Domain != "" {
 		host = r.Spec.Subdomain + "." + n.Domain
@@ -38,9 +38,9 @@ func (n Naming) host(r *routev1.Route, name string) string {
 	made := os.Expand(n.Template, func(variable string) string {
 		switch variable {
 		case "name":
-			return name
+			return r.Key.Name
 		case "namespace":
-			return r.Namespace
+			return r.Key.Namespace
 		}
 		known = false
 		return ""
@@ -59,10 +59,10 @@ func inDomains(host string, domains []string) bool {
 }
 
 // admitHost applies the rules about hosts alone, in the order of the
-// reference router. A route that fails here has no host. Only a path of an
-// Ingress can ask for any host; it is a wildcard for which everything is below.
-func (o *Options) admitHost(r *routev1.Route, host string, ingress bool) (Reason, string) {
-	if ingress && host == model.CatchAllHost {
+// reference router. A route that fails here has no host. A Route cannot ask for
+// any host, a path of an Ingress can: a wildcard for which everything is below.
+func (o *Options) admitHost(r *routes.Candidate, host string) (Reason, string) {
+	if r.Key.Kind != model.KindRoute && host == model.CatchAllHost {
 		return o.admitAnyHost()
 	}
 	wildcard := r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain

@@ -4,8 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	routev1 "github.com/openshift/api/route/v1"
-
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -33,20 +32,16 @@ func (x *Index) Verdict(k model.RouteKey) (Verdict, bool) {
 // key at most once. It returns them and those whose verdicts have changed,
 // sorted. It costs as much as there are routes on the hosts that change, and in
 // a domain whose wildcard gets another owner as there are in the domain.
-func (x *Index) Update(set []*routev1.Route, gone []model.RouteKey) []model.RouteKey {
+func (x *Index) Update(set []*routes.Candidate, gone []model.RouteKey) []model.RouteKey {
 	changed := map[model.RouteKey]bool{}
 	for _, r := range set {
-		changed[keyOf(r)] = true
+		changed[r.Key] = true
 	}
 	for _, k := range gone {
 		changed[k] = true
 	}
 	x.apply(set, gone, changed)
 	return slices.SortedFunc(maps.Keys(changed), model.RouteKey.Compare)
-}
-
-func keyOf(r *routev1.Route) model.RouteKey {
-	return model.RouteKey{Namespace: r.Namespace, Name: r.Name}
 }
 
 // dirty are the claims of a domain that need new verdicts.
@@ -57,7 +52,7 @@ type dirty struct {
 
 // apply carries an update out, and adds the routes whose verdicts have changed
 // to changed.
-func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[model.RouteKey]bool) {
+func (x *Index) apply(set []*routes.Candidate, gone []model.RouteKey, changed map[model.RouteKey]bool) {
 	domains := map[string]*dirty{}
 	for _, k := range gone {
 		x.change((*byAge).remove, x.claims[k], domains)
@@ -74,7 +69,7 @@ func (x *Index) apply(set []*routev1.Route, gone []model.RouteKey, changed map[m
 		}
 	}
 	for _, r := range set {
-		k := keyOf(r)
+		k := r.Key
 		before := x.claims[k]
 		c := examine(r, before, x.o)
 		if before != nil && c.same(before) {

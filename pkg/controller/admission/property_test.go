@@ -13,25 +13,28 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
 // world is a set of routes that changes at random, and what somebody believes
 // of it who listens to an index.
 type world struct {
-	rnd      *rand.Rand
-	o        Options
-	routes   map[model.RouteKey]*routev1.Route
-	index    *Index
-	believed map[model.RouteKey]Verdict
+	rnd *rand.Rand
+	o   Options
+	// ingresses is whether some of the routes are paths of Ingresses.
+	ingresses bool
+	routes    map[model.RouteKey]*routev1.Route
+	index     *Index
+	believed  map[model.RouteKey]Verdict
 	// hidden are namespaces and labels that the router does not select.
 	hiddenNamespaces, hiddenLabels map[string]bool
 	serial                         int
 }
 
-func newWorld(o Options, seed uint64) *world {
+func newWorld(o Options, ingresses bool, seed uint64) *world {
 	return &world{
-		rnd: rand.New(rand.NewPCG(seed, 1)), o: o, routes: map[model.RouteKey]*routev1.Route{},
+		rnd: rand.New(rand.NewPCG(seed, 1)), o: o, ingresses: ingresses, routes: map[model.RouteKey]*routev1.Route{},
 		index: NewIndex(o), believed: map[model.RouteKey]Verdict{},
 		hiddenNamespaces: map[string]bool{}, hiddenLabels: map[string]bool{},
 	}
@@ -48,33 +51,34 @@ func (w *world) host() string {
 	case 2:
 		return w.pick("denied.example.org", "x.denied.example.org")
 	case 3:
-		if w.o.IngressPath != nil {
+		if w.ingresses {
 			return model.CatchAllHost
 		}
 	}
 	return w.pick("a", "b") + "." + w.pick("d.example.org", "e.example.org", "a.d.example.org", "org")
 }
 
-// ingressPath makes some of the routes paths of Ingresses.
-func ingressPath(k model.RouteKey) *IngressPath {
-	switch k.Name {
-	case "r6", "r7":
-		return &IngressPath{Ingress: "i", Exact: true}
-	case "r8":
-		return &IngressPath{Ingress: "i"}
-	case "r9":
-		return &IngressPath{Ingress: "j", Invalid: "something is wrong"}
+// candidate makes some of the routes paths of Ingresses.
+func (w *world) candidate(r *routev1.Route) *routes.Candidate {
+	c := routes.FromRoute(r)
+	if !w.ingresses {
+		return c
 	}
-	return nil
+	path := func(ingress string) { c.Key.Kind, c.Key.Name, c.Key.Rule = model.KindIngress, ingress, r.Name }
+	switch r.Name {
+	case "r6", "r7":
+		path("i")
+		c.Exact = true
+	case "r8":
+		path("i")
+	case "r9":
+		path("j")
+		c.Invalid = "something is wrong"
+	}
+	return c
 }
 
-// called is the name of the object that a route stands for.
-func (w *world) called(r *routev1.Route) string {
-	if part := w.o.ingressPath(keyOf(r)); part != nil {
-		return part.Ingress
-	}
-	return r.Name
-}
+func (w *world) keyOf(r *routev1.Route) model.RouteKey { return w.candidate(r).Key }
 
 func (w *world) tls() *routev1.TLSConfig {
 	switch w.rnd.IntN(6) {
@@ -148,7 +152,7 @@ func (w *world) step() map[string]bool {
 	change := func(k model.RouteKey, r *routev1.Route) {
 		for _, v := range []*routev1.Route{w.routes[k], r} {
 			if v != nil {
-				host := w.o.Naming.host(v, w.called(v))
+				host := w.o.Naming.host(w.candidate(v))
 				about[domain(host)] = true
 			}
 		}
@@ -170,7 +174,7 @@ func (w *world) step() map[string]bool {
 		}
 	case len(all) == 0 || n < 300:
 		r := w.create()
-		change(keyOf(r), r)
+		change(w.keyOf(r), r)
 	case n < 450:
 		change(all[w.rnd.IntN(len(all))], nil)
 	default:
@@ -183,11 +187,11 @@ func (w *world) step() map[string]bool {
 
 // tell gives changed routes to the index, one by one or together.
 func (w *world) tell(keys []model.RouteKey) {
-	var set []*routev1.Route
+	var set []*routes.Candidate
 	var gone []model.RouteKey
 	for _, k := range keys {
 		if r := w.routes[k]; r != nil && w.selected(r) {
-			set = append(set, r)
+			set = append(set, w.candidate(r))
 		} else {
 			gone = append(gone, k)
 		}
@@ -217,16 +221,16 @@ func (w *world) tell(keys []model.RouteKey) {
 func (w *world) check(t *testing.T, step int, about map[string]bool) {
 	t.Helper()
 	concerned := func(r *routev1.Route) bool {
-		host := w.o.Naming.host(r, w.called(r))
+		host := w.o.Naming.host(w.candidate(r))
 		return about == nil || about[domain(host)]
 	}
-	var routes []*routev1.Route
+	var all []*routes.Candidate
 	for _, r := range w.routes {
 		if w.selected(r) && concerned(r) {
-			routes = append(routes, r)
+			all = append(all, w.candidate(r))
 		}
 	}
-	want := Decide(routes, w.o)
+	want := Decide(all, w.o)
 	for k, v := range want {
 		if got, known := w.believed[k]; !known || !got.Equal(v) {
 			t.Fatalf("step %d: %s is believed to be %+v, known %v, want %+v", step, k, got, known, v)
@@ -257,7 +261,7 @@ func (w *world) check(t *testing.T, step int, about map[string]bool) {
 func holdsWhatItNeeds(w *world, verdicts map[model.RouteKey]Verdict, loser model.RouteKey, v Verdict) bool {
 	winner, known := verdicts[v.Winner]
 	o := w.o.normal()
-	a, b := examine(w.routes[v.Winner], nil, o), examine(w.routes[loser], nil, o)
+	a, b := examine(w.candidate(w.routes[v.Winner]), nil, o), examine(w.candidate(w.routes[loser]), nil, o)
 	return known && winner.Winner == (model.RouteKey{}) && compareAge(a, b) < 0 && conflict(a, b, o)
 }
 
@@ -265,7 +269,7 @@ func holdsWhatItNeeds(w *world, verdicts map[model.RouteKey]Verdict, loser model
 // word of its own, and of nobody else but the loser. The namespace may be left out where it
 // is the loser's.
 func (w *world) names(message string, loser, winner model.RouteKey) bool {
-	full := func(r *routev1.Route) string { return r.Namespace + "/" + w.called(r) }
+	full := func(r *routev1.Route) string { return r.Namespace + "/" + w.keyOf(r).Name }
 	want, self, found := full(w.routes[winner]), full(w.routes[loser]), false
 	others := map[string]bool{}
 	for _, r := range w.routes {
@@ -287,15 +291,15 @@ func (w *world) names(message string, loser, winner model.RouteKey) bool {
 
 func TestTheIndexAnswersLikeAFreshDecisionAfterAnyChange(t *testing.T) {
 	const steps, fullEvery = 34000, 500
-	base := Options{AllowWildcards: true, Validate: true, IngressPath: ingressPath, DeniedDomains: []string{"denied.example.org"}, Now: func() time.Time { return time.Unix(1e9, 0) }}
+	base := Options{AllowWildcards: true, Validate: true, DeniedDomains: []string{"denied.example.org"}, Now: func() time.Time { return time.Unix(1e9, 0) }}
 	shared, templated, anyHost := base, base, base
-	shared.SharedHosts, shared.IngressPath = true, nil
+	shared.SharedHosts = true
 	anyHost.DeniedDomains = nil // Any host can only be had where none is denied.
 	templated.Naming = Naming{Template: "${name}-${namespace}.d.example.org", OverrideDomains: []string{"e.example.org"}}
 	for i, o := range []Options{base, shared, templated, anyHost} {
 		t.Run(fmt.Sprint("options ", i), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(o, uint64(i))
+			w := newWorld(o, !o.SharedHosts, uint64(i))
 			lost := 0
 			for step := range steps {
 				about := w.step()
@@ -318,15 +322,15 @@ func TestTheIndexAnswersLikeAFreshDecisionAfterAnyChange(t *testing.T) {
 }
 
 func TestSetAndDeleteNameExactlyWhatChanged(t *testing.T) {
-	w := newWorld(Options{AllowWildcards: true, Validate: true, IngressPath: ingressPath, Now: time.Now}, 9)
+	w := newWorld(Options{AllowWildcards: true, Validate: true, Now: time.Now}, true, 9)
 	for step := range 3000 {
 		before := maps.Clone(w.index.verdicts)
 		r := w.create()
 		var changed []model.RouteKey
 		if w.rnd.IntN(3) == 0 {
-			changed = w.index.Delete(keyOf(r))
+			changed = w.index.Delete(w.keyOf(r))
 		} else {
-			changed = w.index.Set(r)
+			changed = w.index.Set(w.candidate(r))
 		}
 		var want []model.RouteKey
 		for k, v := range w.index.verdicts {

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	routev1 "github.com/openshift/api/route/v1"
-
 	"router/pkg/controller/admission"
 	"router/pkg/controller/admission/admissiontest"
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -46,18 +45,18 @@ func TestTable(t *testing.T) {
 func check(t *testing.T, c *admissiontest.Case) {
 	t.Helper()
 	x := admission.NewIndex(c.AdmissionOptions())
-	routes := map[model.RouteKey]*routev1.Route{}
+	there := map[model.RouteKey]*routes.Candidate{}
 	for _, e := range c.Objects() {
 		if e.Route == nil {
 			x.Delete(e.Key)
-			delete(routes, e.Key)
+			delete(there, e.Key)
 		} else {
-			x.Set(e.Route)
-			routes[e.Key] = e.Route
+			there[e.Key] = routes.FromRoute(e.Route)
+			x.Set(there[e.Key])
 		}
 	}
 	compare(t, c, "by events", x.Verdict)
-	all := slices.Collect(maps.Values(routes))
+	all := slices.Collect(maps.Values(there))
 	rnd := rand.New(rand.NewPCG(1, 1))
 	rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	fresh := admission.Decide(all, c.AdmissionOptions())

@@ -9,6 +9,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/pki"
 )
@@ -35,7 +36,7 @@ type checked struct {
 	// tls and external are what was looked at; from and until bound the time
 	// for which the answer is the same.
 	tls         *routev1.TLSConfig
-	external    External
+	external    routes.SecretCertificate
 	from, until time.Time
 
 	failures      field.ErrorList
@@ -45,7 +46,7 @@ type checked struct {
 }
 
 // answers reports whether the findings are those of the given contents.
-func (c *checked) answers(tls *routev1.TLSConfig, e External, now time.Time) bool {
+func (c *checked) answers(tls *routev1.TLSConfig, e routes.SecretCertificate, now time.Time) bool {
 	return c.tls != nil && e == c.external && !now.Before(c.from) && (c.until.IsZero() || now.Before(c.until)) && sameTLS(c.tls, tls)
 }
 
@@ -58,21 +59,16 @@ func sameTLS(a, b *routev1.TLSConfig) bool {
 }
 
 // checkTLS checks spec.tls. The failures name their fields; keys and
-// certificates are never shown. part is nil for a route of its own.
-func checkTLS(r *routev1.Route, part *IngressPath, before *claim, o *Options) checked {
+// certificates are never shown.
+func checkTLS(r *routes.Candidate, before *claim, o *Options) checked {
 	tls, now := r.Spec.TLS, o.Now()
-	var e External
+	var e routes.SecretCertificate
 	if tls.ExternalCertificate != nil && tls.Termination != routev1.TLSTerminationPassthrough {
-		switch {
-		case part != nil && part.Certificate != nil:
-			e = *part.Certificate
-		case o.ExternalCertificate != nil:
-			e = o.ExternalCertificate(r)
-		default:
-			e = notEnabled
+		if e = notEnabled; r.Certificate != nil {
+			e = *r.Certificate
 		}
 		if e.Certificate == "" && e.Reason == "" {
-			e = External{Reason: ExternalCertificateGetFailed, Message: field.Invalid(externalField, tls.ExternalCertificate.Name, "the secret has no certificate").Error()}
+			e = routes.SecretCertificate{Reason: ExternalCertificateGetFailed, Message: field.Invalid(externalField, tls.ExternalCertificate.Name, "the secret has no certificate").Error()}
 		}
 	}
 	if before != nil && before.checked.answers(tls, e, now) {
@@ -114,7 +110,9 @@ func (o Options) Unservable(tls *routev1.TLSConfig) error {
 	return nil
 }
 
-var notEnabled = External{
+// notEnabled refuses routes that name a secret nobody has looked at: they must
+// not be served with a certificate that is not theirs.
+var notEnabled = routes.SecretCertificate{
 	Reason:  ExternalCertificateValidationFailed,
 	Message: field.Forbidden(externalField, "this router does not read certificates from secrets").Error(),
 }

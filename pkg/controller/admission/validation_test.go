@@ -14,6 +14,7 @@ import (
 
 	"router/pkg/controller/admission"
 	"router/pkg/controller/admission/admissiontest"
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -24,7 +25,14 @@ func withTLS(c routev1.TLSConfig) *routev1.Route {
 }
 
 func decide(r *routev1.Route, o admission.Options) admission.Verdict {
-	return admission.Decide([]*routev1.Route{r}, o)[model.RouteKey{Namespace: r.Namespace, Name: r.Name}]
+	return decideFrom(r, nil, o)
+}
+
+// decideFrom decides about a route whose secret, if it names one, is as given.
+func decideFrom(r *routev1.Route, secret *routes.SecretCertificate, o admission.Options) admission.Verdict {
+	c := routes.FromRoute(r)
+	c.Certificate = secret
+	return admission.Decide([]*routes.Candidate{c}, o)[c.Key]
 }
 
 // subjects are the common names of a chain, leaf first.
@@ -233,22 +241,20 @@ func TestCertificatesFromSecrets(t *testing.T) {
 	route := withTLS(routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, ExternalCertificate: &routev1.LocalObjectReference{Name: "secret"}})
 	tests := []struct {
 		name     string
-		external admission.External
+		external routes.SecretCertificate
 		admitted bool
 		reason   admission.Reason
 		message  string
 	}{
-		{"a good secret", admission.External{Certificate: cert, Key: key}, true, "", ""},
-		{"a secret without contents", admission.External{}, false, admission.ExternalCertificateGetFailed, "the secret has no certificate"},
-		{"a secret that may not be read", admission.External{Reason: admission.ExternalCertificateValidationFailed, Message: "no"}, false, admission.ExternalCertificateValidationFailed, "no"},
-		{"a deleted secret whose last contents are kept", admission.External{Certificate: cert, Key: key, Reason: admission.ExternalCertificateSecretDeleted, Message: "kept"}, true, admission.ExternalCertificateSecretDeleted, "kept"},
-		{"a secret with nonsense", admission.External{Certificate: "nonsense", Key: key}, false, admission.ExtendedValidationFailed, "spec.tls.certificate"},
+		{"a good secret", routes.SecretCertificate{Certificate: cert, Key: key}, true, "", ""},
+		{"a secret without contents", routes.SecretCertificate{}, false, admission.ExternalCertificateGetFailed, "the secret has no certificate"},
+		{"a secret that may not be read", routes.SecretCertificate{Reason: admission.ExternalCertificateValidationFailed, Message: "no"}, false, admission.ExternalCertificateValidationFailed, "no"},
+		{"a deleted secret whose last contents are kept", routes.SecretCertificate{Certificate: cert, Key: key, Reason: admission.ExternalCertificateSecretDeleted, Message: "kept"}, true, admission.ExternalCertificateSecretDeleted, "kept"},
+		{"a secret with nonsense", routes.SecretCertificate{Certificate: "nonsense", Key: key}, false, admission.ExtendedValidationFailed, "spec.tls.certificate"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := options()
-			o.ExternalCertificate = func(*routev1.Route) admission.External { return tt.external }
-			v := decide(route, o)
+			v := decideFrom(route, &tt.external, options())
 			if v.Admitted != tt.admitted || v.Reason != tt.reason || !strings.Contains(v.Message, tt.message) {
 				t.Errorf("verdict is %+v", v)
 			}
@@ -258,9 +264,7 @@ func TestCertificatesFromSecrets(t *testing.T) {
 		})
 	}
 	both := withTLS(routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, Certificate: cert, Key: key, ExternalCertificate: &routev1.LocalObjectReference{Name: "secret"}})
-	o := options()
-	o.ExternalCertificate = func(*routev1.Route) admission.External { return admission.External{Certificate: cert, Key: key} }
-	if v := decide(both, o); v.Admitted || !strings.Contains(v.Message, "cannot have both spec.tls.certificate and spec.tls.externalCertificate") {
+	if v := decideFrom(both, &routes.SecretCertificate{Certificate: cert, Key: key}, options()); v.Admitted || !strings.Contains(v.Message, "cannot have both spec.tls.certificate and spec.tls.externalCertificate") {
 		t.Errorf("both certificates: %+v", v)
 	}
 }
@@ -278,22 +282,22 @@ func TestAnUnchangedCertificateIsCheckedOnce(t *testing.T) {
 	for range 10 {
 		r := withTLS(config)
 		r.Annotations = map[string]string{"a": now.String()}
-		x.Set(r)
+		x.Set(routes.FromRoute(r))
 	}
 	if asked != 1 {
 		t.Errorf("checked %d times", asked)
 	}
 	now = now.Add(90 * time.Minute)
-	if changed := x.Set(withTLS(config)); asked != 2 || len(changed) != 1 {
+	if changed := x.Set(routes.FromRoute(withTLS(config))); asked != 2 || len(changed) != 1 {
 		t.Errorf("at its time: checked %d times, changed %v", asked, changed)
 	}
 	fill(t, m, &config.Certificate, "<leaf>")
 	fill(t, m, &config.Key, "<leaf-key>")
-	if changed := x.Set(withTLS(config)); asked != 3 || len(changed) != 1 {
+	if changed := x.Set(routes.FromRoute(withTLS(config))); asked != 3 || len(changed) != 1 {
 		t.Errorf("another certificate: checked %d times, changed %v", asked, changed)
 	}
 	now = admissiontest.Now().AddDate(30, 0, 0)
-	x.Set(withTLS(config))
+	x.Set(routes.FromRoute(withTLS(config)))
 	v, _ := x.Verdict(model.RouteKey{Namespace: "n", Name: "r"})
 	if len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Message, "expired on") {
 		t.Errorf("after its time: %+v", v)

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"router/pkg/controller/admission"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/status"
 	"router/pkg/model"
 	"router/pkg/source"
@@ -207,7 +208,7 @@ func (r *router) take(changes []source.Change) {
 		if route, ok := c.Object.(*routev1.Route); ok {
 			r.routes[k] = route
 			r.writer.Observe(route)
-			touched = index.Update([]*routev1.Route{route}, nil)
+			touched = index.Update([]*routes.Candidate{routes.FromRoute(route)}, nil)
 		} else {
 			delete(r.routes, k)
 			touched = index.Update(nil, []model.RouteKey{k})

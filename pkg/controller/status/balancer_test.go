@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
 
-	"router/pkg/controller/ingress"
+	"router/pkg/controller/routes"
 	"router/pkg/controller/status"
 	"router/pkg/model"
 	"router/pkg/source"
@@ -38,12 +38,12 @@ func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ing
 		Client: client, Hostname: hostname, Addresses: []string{"192.0.2.1"}, Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
 	})
 	store := source.NewStore(source.Selection{})
-	set := ingress.NewSet(ingress.Class{Name: "router"}, store, ingress.CertificateOptions{})
+	owned := map[model.RouteKey]bool{}
 	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Ingress: true}, func(changes []source.Change) {
 		for _, change := range changes {
 			store.Apply(change)
 			if change.Key.Kind == source.KindIngress {
-				r.look(set, store, model.RouteKey{Namespace: change.Key.Namespace, Name: change.Key.Name})
+				r.look(owned, store, model.RouteKey{Namespace: change.Key.Namespace, Name: change.Key.Name})
 			}
 		}
 	})
@@ -51,13 +51,13 @@ func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ing
 }
 
 // look is what the router's loop does for an Ingress.
-func (r *ingressRouter) look(set *ingress.Set, store *source.Store, k model.RouteKey) {
-	i, owned := store.Ingress(k.Namespace, k.Name), set.Owns(k)
-	switch _, _, owns := set.Update(k, i); {
-	case owns:
+func (r *ingressRouter) look(owned map[model.RouteKey]bool, store *source.Store, k model.RouteKey) {
+	i, before := store.Ingress(k.Namespace, k.Name), owned[k]
+	switch owned[k] = i != nil && (routes.Class{Name: "router"}).Owns(i, store); {
+	case owned[k]:
 		r.writer.Observe(i)
 		r.writer.Set(k, i.UID)
-	case owned:
+	case before:
 		r.writer.Remove(k)
 	}
 }

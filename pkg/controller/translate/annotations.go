@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/spelling"
 	"router/pkg/timespec"
@@ -16,8 +17,8 @@ import (
 
 // The prefixes under which annotations belong to the router.
 const (
-	prefixHAProxy = "haproxy.router.openshift.io/"
-	prefixRouter  = "router.openshift.io/"
+	prefixHAProxy = routes.PrefixHAProxy
+	prefixRouter  = routes.PrefixRouter
 )
 
 // Annotations whose effect depends on others.
@@ -82,7 +83,7 @@ func annotationTable() []annotation {
 				}
 				if t.passthrough() {
 					t.route.Backend.TunnelTimeout = d
-					if _, err := timespec.Parse(t.in.Route.Annotations[tunnelAnnotation]); err == nil {
+					if _, err := timespec.Parse(t.in.Candidate.Annotations[tunnelAnnotation]); err == nil {
 						return fmt.Errorf("has no effect beside %s on a passthrough route", tunnelAnnotation)
 					}
 					return nil
@@ -254,7 +255,7 @@ func annotationField(name string) string { return "metadata.annotations[" + name
 
 // annotations takes the annotations of the route.
 func (t *translation) annotations() {
-	have := t.in.Route.Annotations
+	have := t.in.Candidate.Annotations
 	known := map[string]bool{}
 	table := annotationTable()
 	unusableLimit := false
@@ -292,7 +293,7 @@ func (t *translation) annotations() {
 // value is the value of an annotation. One that is blank is as good as absent,
 // "": that is how tools which fill in templates write none.
 func (t *translation) value(name string) string {
-	v := t.in.Route.Annotations[name]
+	v := t.in.Candidate.Annotations[name]
 	if strings.TrimSpace(v) == "" {
 		return ""
 	}

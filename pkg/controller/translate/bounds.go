@@ -52,10 +52,10 @@ type found struct {
 // once finds the servers of a service, unless another route has done so.
 func (t *translation) once(to *target, find func() []model.Server) found {
 	key := sharedKey{
-		namespace: t.route.Key.Namespace, service: to.service, field: to.field, noPort: t.in.NoPort,
+		namespace: t.route.Key.Namespace, service: to.service, field: to.field, noPort: t.in.Candidate.NoPort,
 		termination: t.route.Termination, unweighted: to.weight == 0,
 	}
-	if p := t.in.Route.Spec.Port; p != nil {
+	if p := t.in.Candidate.Spec.Port; p != nil {
 		key.port = p.TargetPort.String()
 	}
 	if t.in.Shared != nil {
@@ -134,7 +134,7 @@ func (t *translation) bound(targets []target) {
 
 // portHint says what to write where servers are many because of their ports.
 func (t *translation) portHint(targets []target) string {
-	if p := t.in.Route.Spec.Port; p != nil {
+	if p := t.in.Candidate.Spec.Port; p != nil {
 		return ""
 	}
 	for i := range targets {

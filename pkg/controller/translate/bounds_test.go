@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -38,10 +39,10 @@ func toServices(t *testing.T, in Input, lookup Lookup, maxServers int, services 
 	for _, s := range services[1:] {
 		r.Spec.AlternateBackends = append(r.Spec.AlternateBackends, routev1.RouteTargetReference{Kind: "Service", Name: s})
 	}
-	if in.Route != nil {
-		r.Spec.Port = in.Route.Spec.Port
+	if in.Candidate != nil {
+		r.Spec.Port = in.Candidate.Spec.Port
 	}
-	in.Route, in.Host, in.Lookup = r, "h.test", lookup
+	in.Candidate, in.Host, in.Lookup = routes.FromRoute(r), "h.test", lookup
 	o := testOptions
 	o.MaxServersPerRoute = maxServers
 	return o.Route(in)
@@ -59,7 +60,7 @@ func TestTheFirstServersByNameAreUsed(t *testing.T) {
 		problems []string
 	}{
 		{"each port of an endpoint is a server", Input{}, 1000, []string{"many"}, 1000, []string{"spec.to: leads to 10000 or more servers, of which the first 1000 by name are used (--max-servers-per-route, ROUTER_MAX_SERVERS_PER_ROUTE); without spec.port.targetPort, each port of an endpoint is a server"}},
-		{"with a port", Input{Route: port}, 1000, []string{"many"}, 1000, nil},
+		{"with a port", Input{Candidate: routes.FromRoute(port)}, 1000, []string{"many"}, 1000, nil},
 		{"as many as there may be", Input{}, 600, []string{"one"}, 600, nil},
 		{"one more", Input{}, 599, []string{"one"}, 599, []string{"leads to 600 or more servers, of which the first 599 by name are used (--max-servers-per-route, ROUTER_MAX_SERVERS_PER_ROUTE)"}},
 		{"a service with few beside one with many", Input{}, 100, []string{"one", "few"}, 100, []string{"leads to 600 or more servers, of which the first 100"}},
@@ -135,7 +136,7 @@ func TestEndpointsAreLookedAtOnceForAllPorts(t *testing.T) {
 			shared, looks := NewShared(), 0
 			for i := range 50 {
 				port := &routev1.Route{Spec: routev1.RouteSpec{Port: &routev1.RoutePort{TargetPort: intstr.Parse(fmt.Sprintf(want.format, i))}}}
-				r, problems := toServices(t, Input{Route: port, Shared: shared}, counted{lookup, &looks}, 1000, "s")
+				r, problems := toServices(t, Input{Candidate: routes.FromRoute(port), Shared: shared}, counted{lookup, &looks}, 1000, "s")
 				if want.problem == "" {
 					if len(r.Backend.Servers) != 900 || r.Backend.Servers[899].Port != 8000+i {
 						t.Fatalf("%d servers for port %d", len(r.Backend.Servers), i)

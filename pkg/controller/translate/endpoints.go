@@ -187,7 +187,7 @@ func (t *translation) wantsPort(name string, number int) bool {
 // wantedPort is the name or the number of the port that the route wants; false
 // if any will do.
 func (t *translation) wantedPort() (string, bool) {
-	p := t.in.Route.Spec.Port
+	p := t.in.Candidate.Spec.Port
 	if p == nil {
 		return "", false
 	}

@@ -15,7 +15,7 @@ import (
 // to whoever has its DNS, so each address has to pass the same filter as those
 // of endpoints, in a directory of manifests, too.
 func (t *translation) externalName(to *target, svc *corev1.Service) []model.Server {
-	if t.in.NoPort != "" {
+	if t.in.Candidate.NoPort != "" {
 		t.nobody(to, svc, &known{}, nil)
 		return nil
 	}
@@ -84,7 +84,7 @@ func (t *translation) externalPort(svc *corev1.Service) candidate {
 		p := svc.Spec.Ports[i]
 		c.portName, c.port, c.appProtocol = p.Name, int(p.Port), deref(p.AppProtocol)
 	}
-	if p := t.in.Route.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
+	if p := t.in.Candidate.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
 		c.port = p.TargetPort.IntValue()
 	}
 	return c

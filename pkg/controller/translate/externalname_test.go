@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -25,7 +26,7 @@ func resolvedTo(name string, found *source.Resolution, change func(*routev1.Rout
 	}
 	o := testOptions
 	o.LocalEndpoints = true // It is of no matter here.
-	return o.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: objects{
+	return o.Route(Input{Candidate: routes.FromRoute(r), Match: model.Match{Host: "h"}, Lookup: objects{
 		services: map[string]*corev1.Service{"s": svc}, names: map[string]*source.Resolution{"db.example.com": found},
 	}})
 }

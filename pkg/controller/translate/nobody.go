@@ -34,9 +34,9 @@ func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted
 	switch {
 	case svc == nil:
 		p.Cause, p.Message = model.ServiceNotFound, t.noService(to.service)
-	case t.in.NoPort != "":
-		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.NoPort
-		p.Message = fmt.Sprintf("service %s has no port %s%s", to.service, t.in.NoPort, there("; it has ", portsOfService(svc)))
+	case t.in.Candidate.NoPort != "":
+		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.Candidate.NoPort
+		p.Message = fmt.Sprintf("service %s has no port %s%s", to.service, t.in.Candidate.NoPort, there("; it has ", portsOfService(svc)))
 	case svc.Annotations[idledAnnotation] != "":
 		return // It is asleep, as it is meant to be.
 	case len(all.candidates) == 0:
@@ -45,7 +45,7 @@ func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted
 		p.Cause = model.PortNotFound
 		p.Message = "the endpoints of service " + to.service + " have no TCP port; look at the ports of the service, and at those of its pods"
 	case len(wanted) == 0:
-		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.Route.Spec.Port.TargetPort.String()
+		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.Candidate.Spec.Port.TargetPort.String()
 		p.Message = fmt.Sprintf("the endpoints of service %s have no port %s%s", to.service, p.Value, all.ports())
 	case !slices.ContainsFunc(wanted, func(c *candidate) bool { return t.mayConnect(*c) }):
 		p.Cause, p.Message = model.EndpointsRefused, "service "+to.service+" leads to "+refusedAddresses
@@ -62,8 +62,8 @@ func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted
 
 // portField is where the route says which port it wants.
 func (t *translation) portField() string {
-	if t.in.Backend != "" {
-		return t.in.Backend + ".port"
+	if t.in.Candidate.Backend != "" {
+		return t.in.Candidate.Backend + ".port"
 	}
 	return "spec.port.targetPort"
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
@@ -107,7 +108,7 @@ func TestWhyNobodyAnswersIsTold(t *testing.T) {
 			for _, s := range tt.services {
 				lookup.services[s.Name] = s
 			}
-			got, problems := testOptions.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: lookup})
+			got, problems := testOptions.Route(Input{Candidate: routes.FromRoute(r), Match: model.Match{Host: "h"}, Lookup: lookup})
 			var texts []string
 			for _, p := range problems {
 				text := string(p.Cause) + " " + p.Text()
@@ -132,7 +133,7 @@ func TestEndpointsThatAreNotReadyAreTold(t *testing.T) {
 	o.WatchEndpoints = true
 	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
 	r.Spec.To.Name = "s"
-	got, problems := o.Route(Input{Route: r, Lookup: objects{
+	got, problems := o.Route(Input{Candidate: routes.FromRoute(r), Lookup: objects{
 		services:  map[string]*corev1.Service{"s": named("s")},
 		endpoints: map[string]*corev1.Endpoints{"s": {Subsets: []corev1.EndpointSubset{{NotReadyAddresses: []corev1.EndpointAddress{{IP: "10.0.0.1"}}, Ports: []corev1.EndpointPort{{Port: 80}}}}}}, //nolint:staticcheck // on request
 	}})
@@ -160,7 +161,9 @@ func TestPathsOfIngressesAreToldUnderTheirOwnFields(t *testing.T) {
 		r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
 		r.Spec.To.Name = "web"
 		r.Spec.Port = &routev1.RoutePort{TargetPort: intstr.FromString("no such port")}
-		got, problems := testOptions.Route(Input{Route: r, Backend: "at", NoPort: tt.noPort, Lookup: objects{services: map[string]*corev1.Service{tt.service.Name: tt.service}}})
+		c := routes.FromRoute(r)
+		c.Backend, c.NoPort = "at", tt.noPort
+		got, problems := testOptions.Route(Input{Candidate: c, Lookup: objects{services: map[string]*corev1.Service{tt.service.Name: tt.service}}})
 		if len(problems) != 1 || problems[0].Text() != tt.want || len(got.Backend.Servers) > 0 {
 			t.Errorf("problems %+v, want %q", problems, tt.want)
 		}
@@ -174,7 +177,7 @@ func TestNamesAreLookedForAmongSoMany(t *testing.T) {
 	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "r"}}
 	r.Spec.To.Name = "hello"
 	for n := range maxNames + 10 {
-		_, problems := testOptions.Route(Input{Route: r, Lookup: objects{services: services}})
+		_, problems := testOptions.Route(Input{Candidate: routes.FromRoute(r), Lookup: objects{services: services}})
 		if found := strings.Contains(problems[0].Message, "did you mean hallo?"); found != (len(services) <= maxNames) {
 			t.Fatalf("among %d services: %s", len(services), problems[0].Message)
 		}

@@ -10,6 +10,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -47,7 +48,7 @@ func itself(local bool, svc *corev1.Service, found *source.Resolution, list ...*
 	if svc == nil {
 		svc = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s"}}
 	}
-	return o.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: objects{
+	return o.Route(Input{Candidate: routes.FromRoute(r), Match: model.Match{Host: "h"}, Lookup: objects{
 		services: map[string]*corev1.Service{"s": svc}, slices: map[string][]*discoveryv1.EndpointSlice{"s": list},
 		names: map[string]*source.Resolution{"db.example.com": found},
 	}})

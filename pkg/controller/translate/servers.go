@@ -29,11 +29,11 @@ const maxWeight = 256
 // targets are the services of the route; a name that is given twice counts as
 // it is given last, as in the reference router.
 func (t *translation) targets() []target {
-	spec := t.in.Route.Spec
+	spec := t.in.Candidate.Spec
 	refs := append([]routev1.RouteTargetReference{spec.To}, spec.AlternateBackends...)
 	var list []target
 	for i, ref := range refs {
-		field := cmp.Or(t.in.Backend, "spec.to")
+		field := cmp.Or(t.in.Candidate.Backend, "spec.to")
 		if i > 0 {
 			field = "spec.alternateBackends[" + strconv.Itoa(i-1) + "]"
 		}
@@ -63,7 +63,7 @@ func (t *translation) targets() []target {
 // activeServices counts the services that have a share.
 func (t *translation) activeServices() int {
 	seen := map[string]bool{}
-	spec := t.in.Route.Spec
+	spec := t.in.Candidate.Spec
 	for _, ref := range append([]routev1.RouteTargetReference{spec.To}, spec.AlternateBackends...) {
 		seen[ref.Name] = ref.Weight == nil || *ref.Weight > 0
 	}

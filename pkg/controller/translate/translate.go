@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"router/pkg/controller/routes"
 	"router/pkg/httpheader"
 	"router/pkg/model"
 	"router/pkg/source"
@@ -62,9 +63,9 @@ type Options struct {
 	MaxServersPerRoute int
 }
 
-// Input is one admitted route.
+// Input is one admitted candidate.
 type Input struct {
-	Route *routev1.Route
+	Candidate *routes.Candidate
 	// Match is as admission normalised it.
 	model.Match
 	// Certificate is the checked pair, nil for the default certificate.
@@ -72,12 +73,6 @@ type Input struct {
 	// DestinationCA is PEM, "" for none.
 	DestinationCA string
 	Lookup        Lookup
-	// Backend is where a path of an Ingress names its service, such as
-	// "spec.defaultBackend.service"; "" for a route of its own.
-	Backend string
-	// NoPort is the port that the path names and its service does not have, ""
-	// where it has it.
-	NoPort string
 	// Shared is what others have found already; it may be nil.
 	Shared *Shared
 	// Namespace is nil where the namespace has no more servers than it may.
@@ -98,11 +93,11 @@ func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 
 // translation begins the work on a route.
 func (o Options) translation(in Input) *translation {
-	r := in.Route
+	r := in.Candidate
 	t := &translation{options: o, in: in, route: &model.Route{
-		Key:      model.RouteKey{Namespace: r.Namespace, Name: r.Name},
+		Key:      r.Key,
 		Match:    in.Match,
-		Insecure: model.InsecureNone, Created: r.CreationTimestamp.Time, Certificate: in.Certificate,
+		Insecure: model.InsecureNone, Created: r.Created, Certificate: in.Certificate,
 	}}
 	if tls := r.Spec.TLS; tls != nil {
 		t.route.Termination = model.Termination(tls.Termination)
@@ -146,7 +141,7 @@ func (t *translation) defaults() {
 // routingKey names a route's cookie as the reference router does; the blank
 // is where it has an empty termination.
 func routingKey(k model.RouteKey) string {
-	sum := md5.Sum([]byte(" " + k.Namespace + ":" + k.Name)) //nolint:gosec // see the import
+	sum := md5.Sum([]byte(" " + k.Namespace + ":" + k.UniqueName())) //nolint:gosec // see the import
 	return hex.EncodeToString(sum[:])
 }
 
@@ -161,7 +156,7 @@ func (t *translation) cookie() {
 	}
 	// The UID is not known to clients, so that they cannot compute which
 	// address a cookie stands for.
-	key := sha256.Sum256([]byte(t.route.Key.String() + "/" + string(t.in.Route.UID)))
+	key := sha256.Sum256([]byte(t.route.Key.String() + "/" + string(t.in.Candidate.UID)))
 	c := &model.Cookie{Name: name, Key: model.NewSecret(hex.EncodeToString(key[:16]))}
 	if t.route.Termination != model.TerminationNone && t.route.Insecure != model.InsecureAllow {
 		c.Secure, c.SameSite = true, t.sameSite
@@ -203,7 +198,7 @@ const maxActions = 20
 
 // headers takes spec.httpHeaders.
 func (t *translation) headers() {
-	h := t.in.Route.Spec.HTTPHeaders
+	h := t.in.Candidate.Spec.HTTPHeaders
 	if h == nil {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -59,7 +60,7 @@ func translatedRoute(t *testing.T, annotations map[string]string, change func(*r
 	if change != nil {
 		change(r)
 	}
-	in := Input{Route: r, Match: model.Match{Host: "h.test"}, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
+	in := Input{Candidate: routes.FromRoute(r), Match: model.Match{Host: "h.test"}, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p1"))}}}}
 	if r.Spec.TLS != nil {
 		in.DestinationCA = "CA"
 	}
@@ -149,7 +150,7 @@ func TestEndpoints(t *testing.T) {
 			if tt.svc != nil {
 				lookup.services["s"] = tt.svc
 			}
-			got, _ := testOptions.Route(Input{Route: r, Match: model.Match{Host: "h"}, Lookup: lookup})
+			got, _ := testOptions.Route(Input{Candidate: routes.FromRoute(r), Match: model.Match{Host: "h"}, Lookup: lookup})
 			var all []string
 			for _, s := range got.Backend.Servers {
 				text := s.ID
@@ -184,7 +185,7 @@ func TestServersOfReencryptRoutesAreVerified(t *testing.T) {
 			r.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationReencrypt}
 			o := testOptions
 			o.DefaultDestinationCA = tt.router
-			got, problems := o.Route(Input{Route: r, DestinationCA: tt.own, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p"))}}}})
+			got, problems := o.Route(Input{Candidate: routes.FromRoute(r), DestinationCA: tt.own, Lookup: objects{slices: map[string][]*discoveryv1.EndpointSlice{"s": {slice(80, "", ready("10.0.0.1", "p"))}}}})
 			if tls := got.Backend.TLS; tls.CA != tt.ca || tls.CAFile != tt.file || got.Backend.Servers[0].VerifyHost != tt.host {
 				t.Errorf("TLS is %+v, host %q", tls, got.Backend.Servers[0].VerifyHost)
 			}

@@ -1,16 +1,14 @@
-package ingress
+package certificates
 
 import (
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/controller/admission"
-	"router/pkg/model"
+	"router/pkg/controller/routes"
 	"router/pkg/source"
 	"router/test/certs"
 )
@@ -81,13 +79,13 @@ func TestTheLastGoodCertificateIsKept(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			store := source.NewStore(source.Selection{})
-			c := NewCertificates(store, CertificateOptions{})
+			c := New(Options{Secrets: store, Pending: func(string, string) bool { return false }, Unservable: admission.Options{Now: time.Now}.Unservable})
 			putSecret(store, tt.secret, tt.absence)
 			if e := c.Certificate("n", "s"); e.Certificate != "" || e.Key != "" || e.Reason != tt.reason || !strings.Contains(e.Message, tt.says) {
 				t.Errorf("at first: %s: %s", e.Reason, e.Message)
 			}
 			putSecret(store, good, "")
-			want := admission.External{Certificate: string(good.Data[corev1.TLSCertKey]), Key: string(good.Data[corev1.TLSPrivateKeyKey])}
+			want := routes.SecretCertificate{Certificate: string(good.Data[corev1.TLSCertKey]), Key: string(good.Data[corev1.TLSPrivateKeyKey])}
 			if e := c.Certificate("n", "s"); e != want {
 				t.Errorf("a good one: %s: %s", e.Reason, e.Message)
 			}
@@ -99,70 +97,10 @@ func TestTheLastGoodCertificateIsKept(t *testing.T) {
 			if strings.Contains(e.Message, "PRIVATE KEY-----") {
 				t.Error("the message shows the key")
 			}
-			c.Forget("n", "s")
+			c.Forget(source.Key{Kind: source.KindSecret, Namespace: "n", Name: "s"})
 			if e := c.Certificate("n", "s"); e.Certificate != "" {
 				t.Error("a certificate that nobody names is remembered")
 			}
 		})
-	}
-}
-
-func TestTheSetKnowsWhatIngressesHave(t *testing.T) {
-	store := source.NewStore(source.Selection{})
-	set := NewSet(Class{Name: "router"}, store, CertificateOptions{})
-	k := model.RouteKey{Namespace: "n", Name: "i"}
-	class := "router"
-	ingress := func(secret string, hosts ...string) *networkingv1.Ingress {
-		i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "i"}, Spec: networkingv1.IngressSpec{IngressClassName: &class}}
-		if secret != "" {
-			i.Spec.TLS = []networkingv1.IngressTLS{{SecretName: secret}}
-		}
-		for _, h := range hosts {
-			i.Spec.Rules = append(i.Spec.Rules, networkingv1.IngressRule{Host: h, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-				Paths: []networkingv1.HTTPIngressPath{{Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "s"}}}},
-			}}})
-		}
-		return i
-	}
-	update := func(i *networkingv1.Ingress, wantSet, wantGone []string, wantOwns bool) {
-		t.Helper()
-		routes, gone, owns := set.Update(k, i)
-		var have, lost []string
-		for _, r := range routes {
-			have = append(have, r.Name)
-			if p := set.IngressPath(model.RouteKey{Namespace: "n", Name: r.Name}); p == nil || p.Ingress != "i" {
-				t.Errorf("path of %s is %+v", r.Name, p)
-			}
-		}
-		for _, g := range gone {
-			lost = append(lost, g.Name)
-			if set.Path(g) != nil {
-				t.Errorf("%s is gone and there", g)
-			}
-		}
-		if !slices.Equal(have, wantSet) || !slices.Equal(lost, wantGone) || owns != wantOwns || set.Owns(k) != wantOwns {
-			t.Errorf("have %v, lost %v, owns %v; want %v, %v, %v", have, lost, owns, wantSet, wantGone, wantOwns)
-		}
-	}
-	name := func(host string) string { return routeName("i", host, "", false) }
-	putSecret(store, tlsSecret(t, "a", nil), "")
-	update(ingress("s", "a", "b"), []string{name("a"), name("b")}, nil, true)
-	putSecret(store, nil, source.Deleted)
-	update(ingress("s", "b", "c"), []string{name("b"), name("c")}, []string{name("a")}, true)
-	if p := set.IngressPath(model.RouteKey{Namespace: "n", Name: name("c")}); p.Certificate.Certificate == "" {
-		t.Error("the last good certificate is lost")
-	}
-	update(ingress("", "b"), []string{name("b")}, []string{name("c")}, true)
-	update(ingress("s", "b"), []string{name("b")}, nil, true)
-	if p := set.IngressPath(model.RouteKey{Namespace: "n", Name: name("b")}); p.Certificate.Certificate != "" {
-		t.Error("a certificate that nobody named is remembered")
-	}
-	class = "other"
-	update(ingress("s", "b"), nil, []string{name("b")}, false)
-	class = "router"
-	update(ingress("s", "b"), []string{name("b")}, nil, true)
-	update(nil, nil, []string{name("b")}, false)
-	if len(set.paths)+len(set.of)+len(set.users)+len(set.secrets)+len(set.owned) != 0 {
-		t.Errorf("something is left: %+v", set)
 	}
 }

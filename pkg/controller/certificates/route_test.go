@@ -1,4 +1,4 @@
-package external
+package certificates
 
 import (
 	"strings"
@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"router/pkg/controller/admission"
-	"router/pkg/model"
+	"router/pkg/controller/routes"
 	"router/pkg/source"
 	"router/test/certs"
 )
 
 // lab is a store with one secret after the other, and one route.
 type lab struct {
-	*Certificates
+	*Provider
 	store    *source.Store
 	awaited  bool
 	route    *routev1.Route
@@ -30,8 +30,8 @@ func newLab() *lab {
 	l.route = &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "r", UID: "1"}}
 	l.route.Spec.TLS = &routev1.TLSConfig{Termination: routev1.TLSTerminationEdge, ExternalCertificate: &routev1.LocalObjectReference{Name: "s"}}
 	o := admission.Options{Validate: true, Now: time.Now}
-	l.Certificates = New(Options{
-		Secrets: l.store, Awaits: func(string, string) bool { return l.awaited },
+	l.Provider = New(Options{
+		Secrets: l.store, Pending: func(string, string) bool { return l.awaited },
 		Unservable: func(tls *routev1.TLSConfig) error { l.unusable++; return o.Unservable(tls) },
 	})
 	return l
@@ -99,13 +99,13 @@ func TestASecretThatCannotBeUsed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bad := func(l *lab) admission.External {
+			bad := func(l *lab) routes.SecretCertificate {
 				l.set(tt.change)
 				l.awaited = tt.awaited
 				if tt.edit != nil {
 					tt.edit(l.route)
 				}
-				return l.Of(l.route)
+				return l.OfRoute(l.route)
 			}
 			e := bad(newLab())
 			if e.Reason != tt.reason || !strings.Contains(e.Message, tt.message) {
@@ -118,11 +118,11 @@ func TestASecretThatCannotBeUsed(t *testing.T) {
 
 			l := newLab()
 			l.set(secret(good))
-			if e := l.Of(l.route); e.Certificate != good.Cert || e.Key != good.Key || e.Reason != "" {
+			if e := l.OfRoute(l.route); e.Certificate != good.Cert || e.Key != good.Key || e.Reason != "" {
 				t.Fatalf("a good secret: %+v", e)
 			}
 			e = bad(l)
-			if e.Certificate != good.Cert || e.Key != good.Key || e.Reason != tt.afterGood || (e.Reason != "") != strings.HasSuffix(e.Message, kept) {
+			if e.Certificate != good.Cert || e.Key != good.Key || e.Reason != tt.afterGood || (e.Reason != "") != strings.HasSuffix(e.Message, lastServed) {
 				t.Errorf("a route that had a certificate gets %+v, want the last good one and %s", e, tt.afterGood)
 			}
 		})
@@ -133,14 +133,14 @@ func TestWhatIsRememberedBelongsToOneRoute(t *testing.T) {
 	good, _ := issue(t)
 	for name, change := range map[string]func(*lab){
 		"made again": func(l *lab) { l.route.UID = types.UID("2") },
-		"forgotten":  func(l *lab) { l.Forget(model.RouteKey{Namespace: "n", Name: "r"}) },
+		"forgotten":  func(l *lab) { l.Forget(source.Key{Kind: source.KindRoute, Namespace: "n", Name: "r"}) },
 	} {
 		l := newLab()
 		l.set(secret(good))
-		l.Of(l.route)
+		l.OfRoute(l.route)
 		change(l)
 		l.set(source.Change{})
-		if e := l.Of(l.route); e.Certificate != "" || e.Reason == "" {
+		if e := l.OfRoute(l.route); e.Certificate != "" || e.Reason == "" {
 			t.Errorf("a route that was %s gets %+v", name, e)
 		}
 	}
@@ -151,13 +151,13 @@ func TestAPairIsCheckedOnce(t *testing.T) {
 	l := newLab()
 	l.set(secret(good))
 	for range 5 {
-		l.Of(l.route)
+		l.OfRoute(l.route)
 	}
 	if l.unusable != 1 {
 		t.Errorf("checked %d times", l.unusable)
 	}
 	l.route.Spec.TLS.CACertificate = ca.PEM
-	if e := l.Of(l.route); e.Certificate != good.Cert || e.Reason != "" || l.unusable != 2 {
+	if e := l.OfRoute(l.route); e.Certificate != good.Cert || e.Reason != "" || l.unusable != 2 {
 		t.Errorf("with the authority's certificate: %+v, checked %d times", e, l.unusable)
 	}
 }

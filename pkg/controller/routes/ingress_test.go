@@ -1,4 +1,4 @@
-package ingress
+package routes_test
 
 import (
 	"flag"
@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"router/pkg/controller/admission"
+	"router/pkg/controller/certificates"
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
 )
@@ -71,24 +75,35 @@ type written struct {
 	Problems    []model.Problem    `json:"problems,omitempty"`
 }
 
-func write(p *Path) written {
-	r := p.Route
+func write(r *routes.Candidate) written {
 	w := written{
-		Name: r.Name, Host: r.Spec.Host, Path: r.Spec.Path, Exact: p.Exact, Wildcard: r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain,
-		Service: r.Spec.To.Name, TLS: r.Spec.TLS, Annotations: r.Annotations, Invalid: p.Invalid, Problems: p.Problems,
-		NoPort: p.NoPort,
+		Name: r.Key.UniqueName(), Host: r.Spec.Host, Path: r.Spec.Path, Exact: r.Exact, Wildcard: r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain,
+		Service: r.Spec.To.Name, TLS: r.Spec.TLS, Annotations: r.Annotations, Invalid: r.Invalid, Problems: r.Problems,
+		NoPort: r.NoPort,
 	}
 
 	if r.Spec.Port != nil {
 		w.Port = r.Spec.Port.TargetPort.String()
 	}
-	if w.Port == noPort {
-		w.Backend = p.Backend
+	if w.Port == "no such port" {
+		w.Backend = r.Backend
 	}
-	if p.Certificate != nil {
-		w.Certificate = string(p.Certificate.Reason) + ": " + p.Certificate.Message
+	if r.Certificate != nil {
+		w.Certificate = string(r.Certificate.Reason) + ": " + r.Certificate.Message
 	}
 	return w
+}
+
+// lookup is what an Ingress refers to.
+type lookup struct {
+	*source.Store
+	*certificates.Provider
+}
+
+func newLookup(store *source.Store) lookup {
+	return lookup{store, certificates.New(certificates.Options{
+		Secrets: store, Pending: func(string, string) bool { return false }, Unservable: admission.Options{Now: time.Now}.Unservable,
+	})}
 }
 
 func TestTranslation(t *testing.T) {
@@ -101,11 +116,11 @@ func TestTranslation(t *testing.T) {
 			store, ingresses := read(t, file)
 			got := map[string][]written{}
 			for _, i := range ingresses {
-				for _, p := range Translate(i, lookup{store, NewCertificates(store, CertificateOptions{})}) {
-					if p.Route.Namespace != i.Namespace || p.Route.UID != i.UID || !p.Route.CreationTimestamp.Equal(&i.CreationTimestamp) || p.Ingress != i.Name {
-						t.Errorf("the route is not as old as its Ingress: %+v", p.Route.ObjectMeta)
+				for _, c := range routes.FromIngress(i, newLookup(store)) {
+					if c.Key.Namespace != i.Namespace || c.Key.Name != i.Name || c.UID != i.UID || !c.Created.Equal(i.CreationTimestamp.Time) {
+						t.Errorf("the route is not as old as its Ingress: %+v", c)
 					}
-					got[i.Name] = append(got[i.Name], write(p))
+					got[i.Name] = append(got[i.Name], write(c))
 				}
 			}
 			text, err := yaml.Marshal(got)
@@ -129,26 +144,33 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
-// TestNamesAreThePathsOwn is what counters and sessions depend on.
-func TestNamesAreThePathsOwn(t *testing.T) {
+// TestKeysAreThePathsOwn is what counters and sessions depend on.
+func TestKeysAreThePathsOwn(t *testing.T) {
+	keyOf := func(name, host, path string, kind networkingv1.PathType) model.RouteKey {
+		i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}}
+		i.Spec.Rules = []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+			Paths: []networkingv1.HTTPIngressPath{{Path: path, PathType: &kind, Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "s"}}}},
+		}}}}
+		return routes.FromIngress(i, lookup{Store: source.NewStore(source.Selection{})})[0].Key
+	}
 	seen := map[string]string{}
-	for _, path := range [][4]string{
-		{"a", "h", "/x", ""}, {"a", "h", "/x", "exact"}, {"a", "h", "/x/", ""}, {"a", "i", "/x", ""}, {"b", "h", "/x", ""}, {"a", "h/x", "", ""},
-		{strings.Repeat("a", 200), "h", "", ""}, {strings.Repeat("a", 201), "h", "", ""},
+	for _, path := range [][3]string{
+		{"a", "h", "/x"}, {"a", "h", "/y"}, {"a", "h", "/x/z"}, {"a", "i", "/x"}, {"b", "h", "/x"}, {"a", "h/x", ""},
+		{strings.Repeat("a", 200), "h", ""}, {strings.Repeat("a", 201), "h", ""},
 	} {
-		name := routeName(path[0], path[1], path[2], path[3] != "")
-		if other, taken := seen[name]; taken {
-			t.Errorf("%v has the name of %s", path, other)
-		}
-		seen[name] = strings.Join(path[:], " ")
-		if !IsPath(model.RouteKey{Namespace: "n", Name: name}) || len(name) > 150 {
-			t.Errorf("%s is no name of a path", name)
+		for _, kind := range []networkingv1.PathType{networkingv1.PathTypeExact, networkingv1.PathTypeImplementationSpecific} {
+			name := keyOf(path[0], path[1], path[2], kind).UniqueName()
+			if other, taken := seen[name]; taken {
+				t.Errorf("%v has the name of %s", path, other)
+			}
+			seen[name] = strings.Join(path[:], " ") + string(kind)
+			if len(name) > 150 {
+				t.Errorf("%s is too long", name)
+			}
 		}
 	}
-	if got, want := routeName("shop", "shop.test", "/exact", true), "ingress_shop_"; !strings.HasPrefix(got, want) || got != routeName("shop", "shop.test", "/exact", true) {
-		t.Errorf("name is %s", got)
-	}
-	if IsPath(model.RouteKey{Namespace: "n", Name: "ingress-shop"}) {
-		t.Error("a Route's name is taken for a path's")
+	// As it has always been: counters and cookies outlast an update of the router.
+	if got, want := keyOf("shop", "shop.test", "/exact", networkingv1.PathTypeExact).UniqueName(), "ingress_shop_7289f1c47749"; got != want {
+		t.Errorf("the name is %s, want %s", got, want)
 	}
 }

@@ -1,15 +1,13 @@
-package ingress
+package routes
 
 import (
 	"cmp"
 	"iter"
 
 	networkingv1 "k8s.io/api/networking/v1"
-)
 
-// ClassAnnotation named the class of an Ingress before there was a field for
-// it, and is still in use.
-const ClassAnnotation = "kubernetes.io/ingress.class"
+	"router/pkg/source"
+)
 
 // Class says which Ingresses are a router's.
 type Class struct {
@@ -31,11 +29,8 @@ type Classes interface {
 // Owns reports whether an Ingress is the router's. spec.ingressClassName
 // decides, then the annotation, then the default class.
 func (c Class) Owns(i *networkingv1.Ingress, all Classes) bool {
-	name, named := i.Annotations[ClassAnnotation]
-	if i.Spec.IngressClassName != nil {
-		name, named = *i.Spec.IngressClassName, true
-	}
-	if !named || name == "" {
+	name := source.IngressClassName(i)
+	if name == "" {
 		class := defaultClass(all)
 		return class != nil && class.Spec.Controller == c.Controller
 	}

@@ -1,4 +1,4 @@
-package ingress
+package routes
 
 import (
 	"testing"
@@ -58,7 +58,7 @@ func TestWhoseIngressItIs(t *testing.T) {
 				i.Spec.IngressClassName = &tt.field
 			}
 			if tt.annotated != none {
-				i.Annotations = map[string]string{ClassAnnotation: tt.annotated}
+				i.Annotations = map[string]string{source.IngressClassAnnotation: tt.annotated}
 			}
 			if got := ours.Owns(i, store); got != tt.want {
 				t.Errorf("ours: %v, want %v", got, tt.want)

@@ -1,4 +1,4 @@
-package ingress
+package routes
 
 import (
 	"fmt"
@@ -9,20 +9,19 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"router/pkg/model"
+	"router/pkg/source"
 )
 
-// The annotations by which OpenShift lets an Ingress say more about its TLS.
-const (
-	TerminationAnnotation   = "route.openshift.io/termination"
-	DestinationCAAnnotation = "route.openshift.io/destination-ca-certificate-secret"
-)
+// TerminationAnnotation says where the TLS of an Ingress ends, in the words of
+// a Route.
+const TerminationAnnotation = "route.openshift.io/termination"
 
 // tls sets the route's TLS. A host under spec.tls ends its TLS here, and plain
 // HTTP is redirected; the annotation says otherwise.
-func (t *translation) tls(p *Path, host string) {
-	termination := t.ingress.Annotations[TerminationAnnotation]
+func (t *ingress) tls(p *Candidate, host string) {
+	termination := t.object.Annotations[TerminationAnnotation]
 	field := "metadata.annotations[" + TerminationAnnotation + "]"
-	entry := entryOf(t.ingress.Spec.TLS, host)
+	entry := entryOf(t.object.Spec.TLS, host)
 	config := &routev1.TLSConfig{
 		Termination: routev1.TLSTerminationEdge, InsecureEdgeTerminationPolicy: routev1.InsecureEdgeTerminationPolicyRedirect,
 	}
@@ -36,7 +35,7 @@ func (t *translation) tls(p *Path, host string) {
 			return
 		}
 		config.Termination = routev1.TLSTerminationPassthrough
-		p.Route.Spec.TLS = config
+		p.Spec.TLS = config
 		return
 	default:
 		p.Invalid = fmt.Sprintf("%s: %q is not one of edge, reencrypt, passthrough", field, termination)
@@ -54,23 +53,23 @@ func (t *translation) tls(p *Path, host string) {
 			return
 		}
 		config.ExternalCertificate = &routev1.LocalObjectReference{Name: entry.SecretName}
-		certificate := t.lookup.Certificate(t.ingress.Namespace, entry.SecretName)
+		certificate := t.lookup.Certificate(t.object.Namespace, entry.SecretName)
 		p.Certificate = &certificate
 	}
 	if config.Termination == routev1.TLSTerminationReencrypt {
 		t.destinationCA(p, config)
 	}
-	p.Route.Spec.TLS = config
+	p.Spec.TLS = config
 }
 
 // destinationCA takes the authorities that the pods are verified by.
-func (t *translation) destinationCA(p *Path, config *routev1.TLSConfig) {
-	secret := t.ingress.Annotations[DestinationCAAnnotation]
+func (t *ingress) destinationCA(p *Candidate, config *routev1.TLSConfig) {
+	secret := t.object.Annotations[source.DestinationCAAnnotation]
 	if secret == "" {
 		return
 	}
-	field := "metadata.annotations[" + DestinationCAAnnotation + "]"
-	pem, warning, err := t.lookup.CA(t.ingress.Namespace, secret)
+	field := "metadata.annotations[" + source.DestinationCAAnnotation + "]"
+	pem, warning, err := t.lookup.CA(t.object.Namespace, secret)
 	switch {
 	case err != nil:
 		p.Invalid = field + ": " + err.Error()

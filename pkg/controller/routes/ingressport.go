@@ -1,4 +1,4 @@
-package ingress
+package routes
 
 import (
 	"fmt"
@@ -13,10 +13,10 @@ import (
 // port sets which endpoints the route uses. An Ingress names a port of the
 // service, a Route that of the endpoints; the two share the name, which is ""
 // where the service has one port only.
-func (t *translation) port(p *Path, b *networkingv1.IngressServiceBackend) {
-	service := t.lookup.Service(t.ingress.Namespace, b.Name)
+func (t *ingress) port(p *Candidate, b *networkingv1.IngressServiceBackend) {
+	service := t.lookup.Service(t.object.Namespace, b.Name)
 	if service == nil {
-		p.Route.Spec.Port = targetPort(noPort)
+		p.Spec.Port = targetPort(noPort)
 		return
 	}
 	i := slices.IndexFunc(service.Spec.Ports, func(port corev1.ServicePort) bool {
@@ -28,12 +28,12 @@ func (t *translation) port(p *Path, b *networkingv1.IngressServiceBackend) {
 	switch {
 	case i >= 0 && service.Spec.Ports[i].Name == "":
 	case i >= 0:
-		p.Route.Spec.Port = targetPort(service.Spec.Ports[i].Name)
+		p.Spec.Port = targetPort(service.Spec.Ports[i].Name)
 	case service.Spec.Type == corev1.ServiceTypeExternalName && b.Port.Number > 0:
 		// A name outside of the cluster needs no list of ports.
-		p.Route.Spec.Port = &routev1.RoutePort{TargetPort: intstr.FromInt32(b.Port.Number)}
+		p.Spec.Port = &routev1.RoutePort{TargetPort: intstr.FromInt32(b.Port.Number)}
 	default:
-		p.Route.Spec.Port = targetPort(noPort)
+		p.Spec.Port = targetPort(noPort)
 		p.NoPort = b.Port.Name
 		if p.NoPort == "" {
 			p.NoPort = fmt.Sprint(b.Port.Number)

@@ -1,4 +1,4 @@
-package ingress
+package routes
 
 import (
 	"crypto/sha256"
@@ -9,9 +9,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"router/pkg/controller/admission"
 	"router/pkg/model"
 )
 
@@ -21,31 +19,17 @@ type Lookup interface {
 	Service(namespace, name string) *corev1.Service
 	// Certificate returns the certificate in a secret, or says why there is
 	// none. It never is the router's default one.
-	Certificate(namespace, secret string) admission.External
+	Certificate(namespace, secret string) SecretCertificate
 	// CA returns the authorities in a secret, in PEM, or says why there are
 	// none; a warning beside them says that they are not the newest.
 	CA(namespace, secret string) (pem, warning string, err error)
 }
 
-// Path is one path of an Ingress, as the route that it is handled as.
-type Path struct {
-	admission.IngressPath
-	Route *routev1.Route
-	// Backend is the field that names the service, NoPort the port that it
-	// names and that the service does not have, "" if it has it.
-	Backend, NoPort string
-}
-
-// Key is the key of the route.
-func (p *Path) Key() model.RouteKey {
-	return model.RouteKey{Namespace: p.Route.Namespace, Name: p.Route.Name}
-}
-
-// Translate gives the paths of an Ingress, in the order in which they are
-// written; those of the default backend come last. What cannot be served is a
-// path that says why.
-func Translate(i *networkingv1.Ingress, l Lookup) []*Path {
-	t := &translation{ingress: i, lookup: l, at: map[string]*Path{}, whole: map[string]bool{}, has: map[string]bool{}}
+// FromIngress gives the candidates that an Ingress is, one for each of its
+// paths, in the order in which they are written; those of the default backend
+// come last. What cannot be served is a candidate that says why.
+func FromIngress(i *networkingv1.Ingress, l Lookup) []*Candidate {
+	t := &ingress{object: i, lookup: l, byRule: map[string]*Candidate{}, whole: map[string]bool{}, has: map[string]bool{}}
 	for n := range i.Spec.Rules {
 		t.rule(n, &i.Spec.Rules[n])
 	}
@@ -61,30 +45,29 @@ func Translate(i *networkingv1.Ingress, l Lookup) []*Path {
 			t.add(host, "", false, "spec.rules", nil)
 		}
 	}
-	return t.paths
+	return t.candidates
 }
 
-// translation is the work on one Ingress.
-type translation struct {
-	ingress *networkingv1.Ingress
-	lookup  Lookup
-	paths   []*Path
-	// at are the paths by the name of their routes.
-	at map[string]*Path
+// ingress is the work on one Ingress.
+type ingress struct {
+	object     *networkingv1.Ingress
+	lookup     Lookup
+	candidates []*Candidate
+	byRule     map[string]*Candidate
 	// hosts are those of the rules, each once. whole are those of which all
 	// paths are taken, has those with any path.
 	hosts      []string
 	whole, has map[string]bool
 }
 
-func (t *translation) addHost(host string) {
+func (t *ingress) addHost(host string) {
 	if _, known := t.has[host]; !known {
 		t.has[host] = false
 		t.hosts = append(t.hosts, host)
 	}
 }
 
-func (t *translation) rule(n int, rule *networkingv1.IngressRule) {
+func (t *ingress) rule(n int, rule *networkingv1.IngressRule) {
 	host := rule.Host
 	if host == "" {
 		host = model.CatchAllHost
@@ -127,54 +110,45 @@ func readPath(at string, p *networkingv1.HTTPIngressPath) (path string, exact bo
 	return path, exact, invalid
 }
 
-// prefixes of the annotations that a route takes from its Ingress.
-const (
-	prefixHAProxy = "haproxy.router.openshift.io/"
-	prefixRouter  = "router.openshift.io/"
-)
-
-// add makes the route of a path. The first of two that are the same counts.
-func (t *translation) add(host, path string, exact bool, at string, b *networkingv1.IngressBackend) *Path {
+// add makes the candidate of a path. The first of two that are the same counts.
+func (t *ingress) add(host, path string, exact bool, at string, b *networkingv1.IngressBackend) *Candidate {
 	t.has[host] = true
 	if !exact && (path == "" || path == "/") {
 		path = ""
 		t.whole[host] = true
 	}
-	i := t.ingress
-	name := routeName(i.Name, host, path, exact)
-	if first := t.at[name]; first != nil {
+	i := t.object
+	rule := ruleOf(i.Name, host, path, exact)
+	if first := t.byRule[rule]; first != nil {
 		first.Problems = append(first.Problems, model.Problem{Field: at, Message: "the same host and path stand before; the first one counts"})
-		return &Path{}
+		return &Candidate{}
 	}
-	r := &routev1.Route{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: i.Namespace, Name: name, UID: i.UID, CreationTimestamp: i.CreationTimestamp,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(i, networkingv1.SchemeGroupVersion.WithKind("Ingress"))},
-		},
-		Spec: routev1.RouteSpec{Host: host, Path: path, WildcardPolicy: routev1.WildcardPolicyNone},
+	c := &Candidate{
+		Key: model.RouteKey{Kind: model.KindIngress, Namespace: i.Namespace, Name: i.Name, Rule: rule},
+		UID: i.UID, Created: i.CreationTimestamp.Time, Exact: exact,
+		Spec: &routev1.RouteSpec{Host: host, Path: path, WildcardPolicy: routev1.WildcardPolicyNone},
 	}
 	if domain, wildcard := strings.CutPrefix(host, "*."); wildcard {
 		// Of a wildcard route's host only what follows the first label counts.
-		r.Spec.Host, r.Spec.WildcardPolicy = "wildcard."+domain, routev1.WildcardPolicySubdomain
+		c.Spec.Host, c.Spec.WildcardPolicy = "wildcard."+domain, routev1.WildcardPolicySubdomain
 	}
 	for key, value := range i.Annotations {
-		if strings.HasPrefix(key, prefixHAProxy) || strings.HasPrefix(key, prefixRouter) {
-			if r.Annotations == nil {
-				r.Annotations = map[string]string{}
+		if strings.HasPrefix(key, PrefixHAProxy) || strings.HasPrefix(key, PrefixRouter) {
+			if c.Annotations == nil {
+				c.Annotations = map[string]string{}
 			}
-			r.Annotations[key] = value
+			c.Annotations[key] = value
 		}
 	}
-	p := &Path{Route: r, IngressPath: admission.IngressPath{Ingress: i.Name, Exact: exact}}
-	t.tls(p, host)
-	t.backend(p, at, b)
-	t.at[name] = p
-	t.paths = append(t.paths, p)
-	return p
+	t.tls(c, host)
+	t.backend(c, at, b)
+	t.byRule[rule] = c
+	t.candidates = append(t.candidates, c)
+	return c
 }
 
 // backend sets the route's service and port.
-func (t *translation) backend(p *Path, at string, b *networkingv1.IngressBackend) {
+func (t *ingress) backend(p *Candidate, at string, b *networkingv1.IngressBackend) {
 	switch {
 	case b == nil:
 		p.Invalid = at + ": the host has neither paths nor a default backend"
@@ -183,26 +157,20 @@ func (t *translation) backend(p *Path, at string, b *networkingv1.IngressBackend
 	case b.Service == nil || b.Service.Name == "":
 		p.Invalid = at + ".service: a service is needed"
 	default:
-		p.Route.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: b.Service.Name}
+		p.Spec.To = routev1.RouteTargetReference{Kind: "Service", Name: b.Service.Name}
 		p.Backend = at + ".service"
 		t.port(p, b.Service)
 	}
 }
 
-// Parts of a route's name. The longest name of an Ingress is 253 characters,
-// and the route's is part of the names of files.
-const (
-	namePrefix   = "ingress_"
-	nameLength   = 120
-	digestLength = 6
-)
+// ruleLength is how much of the digest tells the paths of an Ingress apart, in
+// bytes.
+const ruleLength = 6
 
-// IsPath reports whether a key is that of a path of an Ingress, and not that
-// of a Route, also if it is of no Ingress any longer.
-func IsPath(k model.RouteKey) bool { return strings.HasPrefix(k.Name, namePrefix) }
-
-// routeName is the name of the route of a path.
-func routeName(ingress, host, path string, exact bool) string {
+// ruleOf is the Rule of a path's key. It does not change with what the path
+// leads to: a path keeps its backend in HAProxy, and its counters, when others
+// come and go or its service changes.
+func ruleOf(ingress, host, path string, exact bool) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%t", ingress, host, path, exact))
-	return namePrefix + ingress[:min(len(ingress), nameLength)] + "_" + hex.EncodeToString(sum[:digestLength])
+	return hex.EncodeToString(sum[:ruleLength])
 }
