@@ -93,7 +93,7 @@ func (d *DataPlane) want(r *model.Route, dirty map[template.HostKey]bool) error 
 	list := d.opts.Templates.ListFile(r.Key)
 	delete(d.desired.Lists, list)
 	if text.Allowlist != nil {
-		d.desired.Lists[list] = text.Allowlist.Entries
+		d.desired.Lists[list] = text.Allowlist
 	}
 	d.pending.lists[list] = true
 	return nil
@@ -220,8 +220,7 @@ func (d *DataPlane) rehost(dirty map[template.HostKey]bool) {
 	}
 	for _, text := range changed {
 		if text.Crt != nil {
-			cert := template.NewCertificate(text.Crt.Path, *d.routes[text.Winner].Certificate)
-			d.desired.Certificates[text.Crt.Path] = &cert
+			d.desired.Certificates[text.Crt.Path] = &text.Crt.Certificate
 		}
 	}
 	d.wantOwn(names)

@@ -18,14 +18,11 @@ type BaseConfig struct {
 	Maps  Maps
 	TLS   BaseTLS
 
-	// Passthrough is whether there are passthrough routes.
-	Passthrough bool
 	// LooksAtSNI is whether TLS connections go through a front that reads the
 	// server name, and a hop to the TLS frontend: for passthrough routes, and
 	// where clients that name an unknown host are refused, but not those that
 	// name none. Otherwise the TLS frontend listens itself.
-	LooksAtSNI  bool
-	StatsSocket bool
+	LooksAtSNI bool
 
 	HTTPBinds, HTTPSBinds []Arg
 	AcceptProxy           bool
@@ -165,7 +162,7 @@ func NewBaseConfig(g model.Global, files Layout, n Needs) (BaseConfig, error) {
 	b := builder{}
 	f := BaseConfig{
 		Files: files, Maps: files.Maps,
-		Passthrough: n.Passthrough, LooksAtSNI: n.Passthrough || g.TLS.StrictSNI, StatsSocket: true,
+		LooksAtSNI:  n.Passthrough || g.TLS.StrictSNI,
 		HTTPBinds:   b.binds(g.Listen, g.Listen.HTTPPort),
 		HTTPSBinds:  b.binds(g.Listen, g.Listen.HTTPSPort),
 		AcceptProxy: g.Listen.AcceptProxy, InspectDelay: NewDuration(g.Listen.InspectDelay),

@@ -61,10 +61,8 @@ func (n logNames) alias(name, before string) string {
 
 // sample is alias for an expression that begins with be_name or srv_name.
 func (n logNames) sample(expression, before string) string {
-	fetch, rest := expression, ""
-	if i := strings.IndexByte(expression, ','); i >= 0 {
-		fetch, rest = expression[:i], expression[i:]
-	}
+	fetch, _, _ := strings.Cut(expression, ",")
+	rest := expression[len(fetch):]
 	switch {
 	case fetch == "be_name":
 		return "%" + before + "[" + logBackend + rest + "]"

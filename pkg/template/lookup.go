@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,9 +39,15 @@ type Entry struct {
 
 // CrtEntry is one line of the crt-list: a certificate and the host that asks for it.
 type CrtEntry struct {
-	Path   string
+	Certificate
 	Filter string
-	// ID is that of the certificate.
+}
+
+// Certificate is a certificate file; its content holds a private key.
+type Certificate struct {
+	Path string
+	PEM  model.Secret
+	// ID is a digest of the content, for telling shared certificates.
 	ID string
 }
 
@@ -50,15 +57,13 @@ type HostText struct {
 	Entries []Entry
 	// Crt is nil where the default certificate serves the host.
 	Crt *CrtEntry
-	// Winner is the route whose certificate Crt is.
-	Winner model.RouteKey
 	// Passthrough is whether the host's TLS goes to its servers untouched.
 	Passthrough bool
 }
 
 // Equal reports whether two texts say the same.
 func (h HostText) Equal(o HostText) bool {
-	return slices.Equal(h.Entries, o.Entries) && h.Winner == o.Winner && h.Passthrough == o.Passthrough &&
+	return slices.Equal(h.Entries, o.Entries) && h.Passthrough == o.Passthrough &&
 		(h.Crt == nil) == (o.Crt == nil) && (h.Crt == nil || *h.Crt == *o.Crt)
 }
 
@@ -107,7 +112,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 			}
 			if r.Certificate != nil && text.Crt == nil {
 				cert := NewCertificate(t.files.Certificates.text+"/"+FileStem(r.Key)+".pem", *r.Certificate)
-				text.Crt, text.Winner, sni = &CrtEntry{Path: cert.Path, Filter: filter, ID: cert.ID}, r.Key, cert.ID
+				text.Crt, sni = &CrtEntry{Certificate: cert, Filter: filter}, cert.ID
 			}
 		}
 	}
@@ -160,10 +165,8 @@ func milliseconds(d time.Duration) string {
 
 // SplitTarget is the backend in the value of a lookup entry, and the rest.
 func SplitTarget(value string) (backend, rest string) {
-	if i := strings.Index(value, targetSeparator); i >= 0 {
-		return value[:i], value[i:]
-	}
-	return value, ""
+	backend, _, _ = strings.Cut(value, targetSeparator)
+	return backend, value[len(backend):]
 }
 
 // renamedFields is how many fields stand before the name in RenamedTarget.
@@ -232,58 +235,55 @@ func (p paths) claim(path, value string) {
 	}
 }
 
-// resolveHidden decides what plain HTTP requests get on a path whose route
-// does not serve them: the nearest broader route that does, else nothing, but
-// never the redirect of a broader route, which is not about this path.
+// resolveHidden decides what plain HTTP requests get on a path whose route does
+// not serve them: what the nearest broader route that serves them gives, else
+// nothing.
 func (p paths) resolveHidden() paths {
 	resolved := make(paths, len(p))
 	for path, value := range p {
+		if value == hidden {
+			value = p.broader(path)
+		}
 		if value != hidden {
 			resolved[path] = value
-			continue
-		}
-		for broader := range p.broader(path) {
-			switch v := p[broader]; v {
-			case hidden:
-				continue
-			case MapValueRedirect:
-				resolved[path] = MapValueNone
-				continue
-			default:
-				resolved[path] = v
-			}
-			break
 		}
 	}
 	return resolved
 }
 
-// broader yields the claimed paths that contain path, longest first.
-func (p paths) broader(path string) func(func(string) bool) {
+// broader is the value of the longest path that contains the given one and is
+// not hidden. It is never the redirect of a broader route, which is not about
+// this path: where there is nothing else, MapValueNone keeps it away.
+func (p paths) broader(path string) string {
+	value := hidden
+	for candidate := range containing(path) {
+		switch v := p[candidate]; v {
+		case hidden:
+		case MapValueRedirect:
+			value = MapValueNone
+		default:
+			return v
+		}
+	}
+	return value
+}
+
+// containing yields the paths that contain the given one, itself included, the
+// longest first.
+func containing(path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if prefix, exact := strings.CutSuffix(path, exactEnd); exact {
-			if _, ok := p[prefix]; ok && !yield(prefix) {
-				return
-			}
-			path = prefix
+		path := strings.TrimSuffix(path, exactEnd)
+		if !yield(path) {
+			return
 		}
 		for rest := strings.TrimSuffix(path, "/"); rest != ""; {
-			if rest != path {
-				if _, ok := p[rest]; ok && !yield(rest) {
-					return
-				}
-			}
 			i := strings.LastIndexByte(rest, '/')
-			if withSlash := rest[:i+1]; withSlash != "/" && withSlash != path {
-				if _, ok := p[withSlash]; ok && !yield(withSlash) {
-					return
-				}
+			if !yield(rest) || !yield(rest[:i+1]) {
+				return
 			}
 			rest = rest[:i]
 		}
-		if _, ok := p[""]; ok && path != "" {
-			yield("")
-		}
+		yield("")
 	}
 }
 

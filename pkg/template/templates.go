@@ -106,10 +106,11 @@ type RouteText struct {
 	// SpareOptions are the options of a plain server, for slots that wait for
 	// an endpoint.
 	SpareOptions string
-	// The rest are the files that the section names, by path.
-	Allowlist   *ListFile
-	CA          *File
-	Certificate *Certificate
+	// Allowlist has the lines of the route's allowlist, which may be none; it is
+	// nil where there is no list.
+	Allowlist []string
+	// CA is the file that the servers are verified by, nil for none of the route's.
+	CA *File
 }
 
 // ServerText is one server of a backend.
@@ -128,20 +129,6 @@ type ServerText struct {
 type File struct {
 	Path    string
 	Content string
-}
-
-// ListFile is a file of patterns, one a line.
-type ListFile struct {
-	Path    string
-	Entries []string
-}
-
-// Certificate is a certificate file; its content holds a private key.
-type Certificate struct {
-	Path string
-	PEM  model.Secret
-	// ID is a digest of the content, for telling shared certificates.
-	ID string
 }
 
 // Route renders what belongs to r alone. An error means that one of its
@@ -181,11 +168,10 @@ func (t *Templates) Route(r *model.Route) (RouteText, error) {
 	}
 	text.SpareOptions = spare.Options
 	if a := r.Backend.Allowlist; a != nil {
-		list := ListFile{Path: view.Allowlist.text}
+		text.Allowlist = []string{}
 		for _, p := range a.Prefixes {
-			list.Entries = append(list.Entries, p.String())
+			text.Allowlist = append(text.Allowlist, p.String())
 		}
-		text.Allowlist = &list
 	}
 	if tls := r.Backend.TLS; tls != nil && tls.CA != "" {
 		p, err := caPath(tls.CA, t.files)
@@ -193,14 +179,6 @@ func (t *Templates) Route(r *model.Route) (RouteText, error) {
 			return RouteText{}, err
 		}
 		text.CA = &File{Path: p.text, Content: tls.CA}
-	}
-	if r.Certificate != nil {
-		p, err := in(t.files.Certificates, FileStem(r.Key)+".pem")
-		if err != nil {
-			return RouteText{}, err
-		}
-		c := NewCertificate(p.text, *r.Certificate)
-		text.Certificate = &c
 	}
 	return text, nil
 }
