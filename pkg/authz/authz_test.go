@@ -71,7 +71,7 @@ func TestTokens(t *testing.T) {
 		}
 		return stats.New(stats.Options{
 			User: "admin", Password: password, Reviewer: reviewer, Gatherer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		}).Handler()
+		})
 	}
 	internal, other, open := server("internal", model.NewSecret("secret")), server("other", model.NewSecret("secret")), server("internal", model.Secret{})
 

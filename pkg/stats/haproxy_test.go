@@ -184,7 +184,7 @@ func (p *plane) get(t *testing.T, name string, times int) {
 func TestHAProxysPageIsPassedOn(t *testing.T) {
 	haproxies.Each(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
-		if w := request(t, p.stats.Handler(), http.MethodGet, "/"); w.Code != 503 {
+		if w := request(t, p.stats, http.MethodGet, "/"); w.Code != 503 {
 			t.Errorf("before HAProxy runs: %d %s", w.Code, w.Body)
 		}
 		p.serveRoutes(t, "one")
@@ -196,12 +196,12 @@ func TestHAProxysPageIsPassedOn(t *testing.T) {
 			"/healthz":       {"text/plain; charset=utf-8", "ok"},
 			"/healthz/ready": {"text/plain; charset=utf-8", "ok"},
 		} {
-			w := request(t, p.stats.Handler(), http.MethodGet, path)
+			w := request(t, p.stats, http.MethodGet, path)
 			if w.Code != 200 || w.Header().Get("Content-Type") != want.kind || !strings.Contains(w.Body.String(), want.text) {
 				t.Errorf("%s: %d %v without %q:\n%s", path, w.Code, w.Header(), want.text, w.Body)
 			}
 		}
-		if w := request(t, p.stats.Handler(), http.MethodGet, "/elsewhere"); w.Code != 404 {
+		if w := request(t, p.stats, http.MethodGet, "/elsewhere"); w.Code != 404 {
 			t.Errorf("another page: %d", w.Code)
 		}
 	})
@@ -217,7 +217,7 @@ func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
 			t.Fatal("a route like another took a reload")
 		}
 		p.get(t, "two", 1)
-		if n := strings.Count(request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String(), `route="two"`); n == 0 {
+		if n := strings.Count(request(t, p.stats, http.MethodGet, "/metrics").Body.String(), `route="two"`); n == 0 {
 			t.Error("there are no metrics of the route before the reload")
 		}
 		if !p.reload(t) {
@@ -225,7 +225,7 @@ func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
 		}
 		p.get(t, "one", 2)
 		p.get(t, "two", 2)
-		body := request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String()
+		body := request(t, p.stats, http.MethodGet, "/metrics").Body.String()
 		one, two := "", ""
 		for line := range strings.Lines(body) {
 			// A server's address is not known before.
@@ -267,7 +267,7 @@ func TestAnHAProxyThatIsGoneIsTold(t *testing.T) {
 	haproxies.Each(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		p.serveRoutes(t, "one")
-		if w := request(t, p.stats.Handler(), http.MethodGet, "/healthz/ready"); w.Code != 200 {
+		if w := request(t, p.stats, http.MethodGet, "/healthz/ready"); w.Code != 200 {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 		if err := p.Stop(t.Context()); err != nil {
@@ -279,10 +279,10 @@ func TestAnHAProxyThatIsGoneIsTold(t *testing.T) {
 			"/healthz":       "[-]admin-socket failed: ",
 			"/healthz/ready": "[-]backend-http failed: ",
 		} {
-			w := request(t, p.stats.Handler(), http.MethodGet, path)
+			w := request(t, p.stats, http.MethodGet, path)
 			if path == "/healthz" { // It does not fail at the first look.
-				request(t, p.stats.Handler(), http.MethodGet, path)
-				w = request(t, p.stats.Handler(), http.MethodGet, path)
+				request(t, p.stats, http.MethodGet, path)
+				w = request(t, p.stats, http.MethodGet, path)
 			}
 			if !strings.Contains(w.Body.String(), want) {
 				t.Errorf("%s: %d without %q:\n%s", path, w.Code, want, w.Body)
@@ -299,7 +299,7 @@ func TestTheFrontendsOfTheReferenceAreThere(t *testing.T) {
 		p.serveRoutes(t, "one")
 		check := func(what string) {
 			t.Helper()
-			body := request(t, p.stats.Handler(), http.MethodGet, "/metrics").Body.String()
+			body := request(t, p.stats, http.MethodGet, "/metrics").Body.String()
 			for _, name := range []string{
 				`frontend_connections_total{frontend="public"}`, `frontend_connections_total{frontend="public_ssl"}`,
 				`frontend_connections_total{frontend="fe_sni"}`, `frontend_connections_total{frontend="fe_no_sni"}`,
@@ -337,7 +337,7 @@ func TestThePageNamesRoutesAndNothingThatIsSpare(t *testing.T) {
 		}
 		p.get(t, "two", 1)
 		for _, path := range []string{"/", "/;csv"} {
-			body := request(t, p.stats.Handler(), http.MethodGet, path).Body.String()
+			body := request(t, p.stats, http.MethodGet, path).Body.String()
 			for _, want := range []string{"be_http:ns:one", "be_http:ns:two", "openshift_default"} {
 				if !strings.Contains(body, want) {
 					t.Errorf("%s is without %s", path, want)

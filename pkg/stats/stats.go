@@ -52,9 +52,6 @@ type Options struct {
 	// Workers reports the HAProxy workers that reloads replaced. Nil means that
 	// there are none.
 	Workers func() []model.WorkerReport
-	// Alive says, by an error, that only a restart helps the router. Nil means
-	// that it never does.
-	Alive func(context.Context) error
 	// Ready says, by an error, why routes are not served; it is nil once the
 	// first full sync is being served. Nil means always.
 	Ready func(context.Context) error
@@ -81,8 +78,9 @@ const (
 	stopTimeout   = 5 * time.Second
 )
 
-// Server serves the statistics port.
+// Server serves the statistics port. As a Handler it answers without one.
 type Server struct {
+	http.Handler
 	opts      Options
 	collector *Collector
 	http      *http.Server
@@ -99,20 +97,16 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	always := func(context.Context) error { return nil }
-	if o.Alive == nil {
-		o.Alive = always
-	}
 	if o.Ready == nil {
-		o.Ready = always
+		o.Ready = func(context.Context) error { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{opts: o, stopping: make(chan struct{})}
+	mux := http.NewServeMux()
+	s := &Server{Handler: mux, opts: o, stopping: make(chan struct{})}
 	errorLog := slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)
 
-	mux := http.NewServeMux()
 	s.handleProbe(mux, "/healthz", "healthz", livenessTimeout, s.liveness())
 	s.handleProbe(mux, "/healthz/ready", "ready", probeTimeout, s.readiness())
 	protect := func(path, subresource string, h http.Handler) { mux.Handle("GET "+path, s.protected(subresource, h)) }
@@ -183,9 +177,6 @@ func (s *Server) gatherers() prometheus.Gatherers {
 
 // Collector is what reads HAProxy's metrics; nil without Options.Runtime.
 func (s *Server) Collector() *Collector { return s.collector }
-
-// Handler serves what Serve does, without a listener.
-func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Serve answers on l until ctx ends; requests that are being answered then
 // have a few seconds to finish. It closes l. The error is that of the

@@ -72,13 +72,12 @@ func rooms() map[string]room {
 		"pkg/source/names":     {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 
-		"pkg/controller/routes":                  {imports: []string{"pkg/source", "pkg/model"}},
-		"pkg/controller/admission":               {imports: []string{"pkg/model", "pkg/pki", "pkg/controller/routes"}},
-		"pkg/controller/admission/admissiontest": {imports: []string{"pkg/source", "pkg/model", "pkg/controller/admission"}},
-		"pkg/controller/translate":               {imports: []string{"pkg/source", "pkg/model", "pkg/controller/routes", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}},
-		"pkg/controller/certificates":            {imports: []string{"pkg/source", "pkg/controller/routes", "pkg/controller/admission"}},
-		"pkg/controller/status":                  {imports: []string{"pkg/source", "pkg/model"}},
-		"pkg/controller":                         {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/health", "pkg/controller/routes", "pkg/controller/certificates", "pkg/controller/admission", "pkg/controller/translate", "pkg/controller/status"}},
+		"pkg/controller/routes":       {imports: []string{"pkg/source", "pkg/model"}},
+		"pkg/controller/admission":    {imports: []string{"pkg/model", "pkg/pki", "pkg/controller/routes"}},
+		"pkg/controller/translate":    {imports: []string{"pkg/source", "pkg/model", "pkg/controller/routes", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}},
+		"pkg/controller/certificates": {imports: []string{"pkg/source", "pkg/controller/routes", "pkg/controller/admission"}},
+		"pkg/controller/status":       {imports: []string{"pkg/source", "pkg/model"}},
+		"pkg/controller":              {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/health", "pkg/controller/routes", "pkg/controller/certificates", "pkg/controller/admission", "pkg/controller/translate", "pkg/controller/status"}},
 	}
 }
 

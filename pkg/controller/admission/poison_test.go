@@ -18,7 +18,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 
 	"router/pkg/controller/admission"
-	"router/pkg/controller/admission/admissiontest"
+	"router/test/admissiontest"
 )
 
 // oneLook is how long the look at one route may take, with room for a busy

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"router/pkg/controller/admission"
-	"router/pkg/controller/admission/admissiontest"
 	"router/pkg/controller/routes"
 	"router/pkg/model"
+	"router/test/admissiontest"
 )
 
 func material(t testing.TB) *admissiontest.Material {

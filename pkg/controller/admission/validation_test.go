@@ -13,9 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/controller/admission"
-	"router/pkg/controller/admission/admissiontest"
 	"router/pkg/controller/routes"
 	"router/pkg/model"
+	"router/test/admissiontest"
 )
 
 func options() admission.Options { return admission.Options{Validate: true, Now: admissiontest.Now} }

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/controller/admission"
-	"router/pkg/controller/admission/admissiontest"
+	"router/test/admissiontest"
 )
 
 // TestTheAdmissionTableOnARealAPIServer replays the cases: routes are made,
