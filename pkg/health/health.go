@@ -96,8 +96,10 @@ type endpoint struct {
 	since    time.Time
 	downtime time.Duration
 	took     time.Duration
-	lane     *lane
-	place    place
+	// lane is where it waits, due until when, place where in its line, or nowhere.
+	lane  *lane
+	due   time.Time
+	place place
 }
 
 // New makes a checker that knows of no endpoint.
@@ -231,7 +233,6 @@ func (c *Checker) Drain() []model.Health {
 
 // Report is what is known of an endpoint.
 type Report struct {
-	Failing bool
 	// Failures is how many checks have failed since the endpoint is known.
 	Failures int
 	// Downtime is for how long it has been failing, all in all; Duration is that
@@ -247,7 +248,7 @@ func (c *Checker) Report(address netip.AddrPort) Report {
 	if e == nil {
 		return Report{}
 	}
-	r := Report{Failing: e.failing, Failures: e.failures, Downtime: e.downtime, Duration: e.took}
+	r := Report{Failures: e.failures, Downtime: e.downtime, Duration: e.took}
 	if e.failing {
 		r.Downtime += time.Since(e.since)
 	}

@@ -14,7 +14,7 @@ type schedule struct {
 	// queue are lanes that had something to do when they were looked at, asleep
 	// the others, the one that wakes first in front.
 	queue  []*lane
-	asleep sleepers
+	asleep byDue[*lane]
 }
 
 func newSchedule() schedule { return schedule{lanes: map[string]*lane{}} }
@@ -24,10 +24,10 @@ func newSchedule() schedule { return schedule{lanes: map[string]*lane{}} }
 // die at once, the others are looked at, too.
 type lane struct {
 	name             string
-	suspects, others line
-	// turn is whether a suspect was last.
-	turn bool
-	// place is where the lane is among the sleepers, or nowhere.
+	suspects, others byDue[*endpoint]
+	// suspectWasLast is whether the last one that was taken out was a suspect.
+	suspectWasLast bool
+	// place is where the lane is among those asleep, or nowhere.
 	place place
 }
 
@@ -44,8 +44,8 @@ func (s *schedule) push(e *endpoint, namespace string, due time.Time) {
 		l = &lane{name: namespace, place: nowhere}
 		s.lanes[namespace] = l
 	}
-	e.lane = l
-	heap.Push(l.lineOf(e), waiting{e, due})
+	e.lane, e.due = l, due
+	heap.Push(l.lineOf(e), e)
 	if isNew {
 		heap.Push(&s.asleep, l)
 	} else {
@@ -67,14 +67,14 @@ func (s *schedule) hasten(e *endpoint, namespace string, due time.Time) {
 	if e.place == nowhere {
 		return
 	}
-	if was := (*e.lane.lineOf(e))[e.place].due; was.Before(due) {
-		due = was
+	if e.due.Before(due) {
+		due = e.due
 	}
 	s.remove(e)
 	s.push(e, namespace, due)
 }
 
-// fix puts a lane in its place among the sleepers, after one of its endpoints
+// fix puts a lane in its place among those asleep, after one of its endpoints
 // came or went. One in the queue is looked at when its turn comes.
 func (s *schedule) fix(l *lane) {
 	switch {
@@ -90,7 +90,7 @@ func (s *schedule) fix(l *lane) {
 // next takes the endpoint out that is to be checked now, or says how long
 // there is nothing to do: for good if wait is less than 0.
 func (s *schedule) next(now time.Time) (e *endpoint, wait time.Duration) {
-	for len(s.asleep) > 0 && !s.asleep[0].due().After(now) {
+	for len(s.asleep) > 0 && !s.asleep[0].dueAt().After(now) {
 		s.queue = append(s.queue, heap.Pop(&s.asleep).(*lane))
 	}
 	for len(s.queue) > 0 && e == nil {
@@ -107,12 +107,12 @@ func (s *schedule) next(now time.Time) (e *endpoint, wait time.Duration) {
 	case e != nil:
 		return e, 0
 	case len(s.asleep) > 0:
-		return nil, s.asleep[0].due().Sub(now)
+		return nil, s.asleep[0].dueAt().Sub(now)
 	}
 	return nil, -1
 }
 
-func (l *lane) lineOf(e *endpoint) *line {
+func (l *lane) lineOf(e *endpoint) *byDue[*endpoint] {
 	if e.suspect() {
 		return &l.suspects
 	}
@@ -121,8 +121,8 @@ func (l *lane) lineOf(e *endpoint) *line {
 
 func (l *lane) empty() bool { return len(l.suspects)+len(l.others) == 0 }
 
-// due is when the first of the lane's endpoints is.
-func (l *lane) due() time.Time {
+// dueAt is when the first of the lane's endpoints is due.
+func (l *lane) dueAt() time.Time {
 	switch {
 	case len(l.suspects) == 0:
 		return l.others[0].due
@@ -135,84 +135,55 @@ func (l *lane) due() time.Time {
 // next takes an endpoint out that is due, nil if none is.
 func (l *lane) next(now time.Time) *endpoint {
 	first, second := &l.suspects, &l.others
-	if l.turn {
+	if l.suspectWasLast {
 		first, second = second, first
 	}
-	for _, from := range []*line{first, second} {
+	for _, from := range []*byDue[*endpoint]{first, second} {
 		if len(*from) > 0 && !(*from)[0].due.After(now) {
-			l.turn = from == &l.suspects
-			return heap.Pop(from).(waiting).endpoint
+			l.suspectWasLast = from == &l.suspects
+			return heap.Pop(from).(*endpoint)
 		}
 	}
 	return nil
 }
 
-// sleepers is a heap of lanes.
-type sleepers []*lane
+// item is what can wait in a heap.
+type item interface {
+	dueAt() time.Time
+	moved(place)
+}
+
+func (l *lane) moved(p place)        { l.place = p }
+func (e *endpoint) dueAt() time.Time { return e.due }
+func (e *endpoint) moved(p place)    { e.place = p }
+
+// byDue is a heap, the item that is due first in front.
+type byDue[T item] []T
 
 // Len implements heap.Interface.
-func (s sleepers) Len() int { return len(s) }
+func (h byDue[T]) Len() int { return len(h) }
 
 // Less implements heap.Interface.
-func (s sleepers) Less(i, j int) bool { return s[i].due().Before(s[j].due()) }
+func (h byDue[T]) Less(i, j int) bool { return h[i].dueAt().Before(h[j].dueAt()) }
 
 // Swap implements heap.Interface.
-func (s sleepers) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].place, s[j].place = place(i), place(j)
+func (h byDue[T]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].moved(place(i))
+	h[j].moved(place(j))
 }
 
 // Push implements heap.Interface.
-func (s *sleepers) Push(x any) {
-	l := x.(*lane)
-	l.place = place(len(*s))
-	*s = append(*s, l)
+func (h *byDue[T]) Push(x any) {
+	x.(T).moved(place(len(*h)))
+	*h = append(*h, x.(T))
 }
 
 // Pop implements heap.Interface.
-func (s *sleepers) Pop() any {
-	last := len(*s) - 1
-	l := (*s)[last]
-	(*s)[last] = nil
-	*s = (*s)[:last]
-	l.place = nowhere
-	return l
-}
-
-// waiting is an endpoint with the time at which it is due.
-type waiting struct {
-	endpoint *endpoint
-	due      time.Time
-}
-
-// line is a heap, the endpoint that is due first in front.
-type line []waiting
-
-// Len implements heap.Interface.
-func (l line) Len() int { return len(l) }
-
-// Less implements heap.Interface.
-func (l line) Less(i, j int) bool { return l[i].due.Before(l[j].due) }
-
-// Swap implements heap.Interface.
-func (l line) Swap(i, j int) {
-	l[i], l[j] = l[j], l[i]
-	l[i].endpoint.place, l[j].endpoint.place = place(i), place(j)
-}
-
-// Push implements heap.Interface.
-func (l *line) Push(x any) {
-	w := x.(waiting)
-	w.endpoint.place = place(len(*l))
-	*l = append(*l, w)
-}
-
-// Pop implements heap.Interface.
-func (l *line) Pop() any {
-	last := len(*l) - 1
-	w := (*l)[last]
-	(*l)[last] = waiting{}
-	*l = (*l)[:last]
-	w.endpoint.place = nowhere
-	return w
+func (h *byDue[T]) Pop() any {
+	last := (*h)[len(*h)-1]
+	clear((*h)[len(*h)-1:])
+	*h = (*h)[:len(*h)-1]
+	last.moved(nowhere)
+	return last
 }
