@@ -1,12 +1,15 @@
 package translate
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"router/pkg/controller/routes"
@@ -15,18 +18,12 @@ import (
 	"router/pkg/timespec"
 )
 
-// The prefixes under which annotations belong to the router.
-const (
-	prefixHAProxy = routes.PrefixHAProxy
-	prefixRouter  = routes.PrefixRouter
-)
-
 // Annotations whose effect depends on others.
 const (
-	tunnelAnnotation         = prefixHAProxy + "timeout-tunnel"
-	disableCookiesAnnotation = prefixHAProxy + "disable_cookies"
-	cookieNameAnnotation     = prefixRouter + "cookie_name"
-	sameSiteAnnotation       = prefixRouter + "cookie-same-site"
+	tunnelAnnotation         = routes.PrefixHAProxy + "timeout-tunnel"
+	disableCookiesAnnotation = routes.PrefixHAProxy + "disable_cookies"
+	cookieNameAnnotation     = routes.PrefixRouter + "cookie_name"
+	sameSiteAnnotation       = routes.PrefixRouter + "cookie-same-site"
 )
 
 // annotation is one annotation of a route, the source of its parsing and of
@@ -39,8 +36,8 @@ type annotation struct {
 	Same  func(a, b string) bool
 	// Accepts, Effect and Default are for people.
 	Accepts, Effect, Default string
-	// HTTP, Passthrough: on which routes it acts. TLS: only with TLS.
-	HTTP, Passthrough, TLS bool
+	// Passthrough: it acts on passthrough routes, too. TLS: only with TLS.
+	Passthrough, TLS bool
 	// protects means that an unusable value must not leave the route open,
 	// limit that this goes for all connections.
 	protects, limit bool
@@ -50,30 +47,23 @@ type annotation struct {
 	set func(t *translation, value string) error
 }
 
-// annotationTable is the table of all annotations, by name.
-func annotationTable() []annotation {
+// annotationTable is the table of all annotations. It is made once, since each
+// route is compared with it.
+var annotationTable = sync.OnceValue(func() []annotation {
 	return []annotation{
+		choice(annotation{
+			Name: routes.PrefixHAProxy + "balance", Passthrough: true,
+			Effect: "How a server is chosen.", Default: "`roundrobin` with several services, else the router's default",
+		}, func(t *translation) *model.Balance { return &t.chosenBalance },
+			model.BalanceRoundRobin, model.BalanceLeastConn, model.BalanceSource, model.BalanceRandom),
 		{
-			Name: prefixHAProxy + "balance", HTTP: true, Passthrough: true,
-			Accepts: "`roundrobin`, `leastconn`, `source`, `random`", Effect: "How a server is chosen.",
-			Default: "`roundrobin` with several services, else the router's default",
-			set: func(t *translation, v string) error {
-				switch b := model.Balance(v); b {
-				case model.BalanceRoundRobin, model.BalanceLeastConn, model.BalanceSource, model.BalanceRandom:
-					t.chosenBalance = b
-					return nil
-				}
-				return fmt.Errorf("must be roundrobin, leastconn, source or random")
-			},
-		},
-		{
-			Name: prefixHAProxy + "ip_allowlist", Alias: prefixHAProxy + "ip_whitelist", Same: sameAllowlist, HTTP: true, Passthrough: true, protects: true,
+			Name: routes.PrefixHAProxy + "ip_allowlist", Alias: routes.PrefixHAProxy + "ip_whitelist", Same: sameAllowlist, Passthrough: true, protects: true,
 			Accepts: "addresses and CIDRs, separated by blanks or commas", Effect: "Only these clients may connect. If none of the entries can be read, nobody may.",
 			Default: "everybody may connect",
 			set:     func(t *translation, v string) error { return t.allowlist(v) },
 		},
 		{
-			Name: prefixHAProxy + "timeout", HTTP: true, Passthrough: true,
+			Name: routes.PrefixHAProxy + "timeout", Passthrough: true,
 			Accepts: "a time, such as `30s`", Effect: "How long to wait for the server; for passthrough, how long a connection may be idle.",
 			Default: "the router's default",
 			set: func(t *translation, v string) error {
@@ -93,7 +83,7 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: tunnelAnnotation, HTTP: true, Passthrough: true,
+			Name: tunnelAnnotation, Passthrough: true,
 			Accepts: "a time, such as `1h`", Effect: "How long a WebSocket or passthrough connection may be idle.",
 			Default: "the router's default",
 			set: func(t *translation, v string) error {
@@ -105,27 +95,19 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: limits, HTTP: true, Passthrough: true, protects: true, limit: true,
+			Name: limits, Passthrough: true, protects: true, limit: true,
 			Accepts: "`true` or `false`", Effect: "Switches the limits below on. If a limit cannot be read, all connections are refused.", Default: "`false`",
 			set: func(_ *translation, v string) error { return setBool(new(bool), v) },
 		},
 		limit("concurrent-tcp", "Open connections of one client. Those that an old process keeps open after a reload are not counted.", true, func(l *model.RateLimit) *int { return &l.ConcurrentTCP }),
 		limit("rate-tcp", "New connections of one client in 3 s. An IPv6 client is a network of 64 bits.", true, func(l *model.RateLimit) *int { return &l.RateTCP }),
 		limit("rate-http", "Requests of one client in 10 s.", false, func(l *model.RateLimit) *int { return &l.RateHTTP }),
+		choice(annotation{
+			Name: routes.PrefixHAProxy + "set-forwarded-headers", Effect: "What becomes of X-Forwarded-* and Forwarded.", Default: "the router's default",
+		}, func(t *translation) *model.ForwardedPolicy { return &t.route.Backend.Forwarded },
+			model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever),
 		{
-			Name: prefixHAProxy + "set-forwarded-headers", HTTP: true,
-			Accepts: "`append`, `replace`, `if-none`, `never`", Effect: "What becomes of X-Forwarded-* and Forwarded.", Default: "the router's default",
-			set: func(t *translation, v string) error {
-				switch p := model.ForwardedPolicy(v); p {
-				case model.ForwardedAppend, model.ForwardedReplace, model.ForwardedIfNone, model.ForwardedNever:
-					t.route.Backend.Forwarded = p
-					return nil
-				}
-				return fmt.Errorf("must be append, replace, if-none or never")
-			},
-		},
-		{
-			Name: prefixHAProxy + "rewrite-target", HTTP: true,
+			Name:    routes.PrefixHAProxy + "rewrite-target",
 			Accepts: "a path", Effect: "Replaces the route's path in what the server gets.", Default: "the path as it came",
 			set: func(t *translation, v string) error {
 				if !strings.HasPrefix(v, "/") || strings.ContainsFunc(v, unicode.IsControl) || len(v) > maxRewrite {
@@ -137,12 +119,12 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: disableCookiesAnnotation, HTTP: true,
+			Name:    disableCookiesAnnotation,
 			Accepts: "`true` or `false`", Effect: "No session affinity.", Default: "`false`",
 			set: func(t *translation, v string) error { return setBool(&t.noCookie, v) },
 		},
 		{
-			Name: cookieNameAnnotation, HTTP: true,
+			Name:    cookieNameAnnotation,
 			Accepts: fmt.Sprintf("letters, digits, `_` and `-`, at most %d", model.MaxCookieName), Effect: "Name of the session cookie.", Default: "a name of the route's own",
 			set: func(t *translation, v string) error {
 				if !cookieName.MatchString(v) || len(v) > model.MaxCookieName {
@@ -152,19 +134,11 @@ func annotationTable() []annotation {
 				return nil
 			},
 		},
+		choice(annotation{
+			Name: sameSiteAnnotation, TLS: true, Effect: "The cookie's SameSite attribute, unless plain HTTP is allowed.", Default: "`None`",
+		}, func(t *translation) *string { return &t.sameSite }, "Lax", "Strict", "None"),
 		{
-			Name: sameSiteAnnotation, HTTP: true, TLS: true,
-			Accepts: "`Lax`, `Strict`, `None`", Effect: "The cookie's SameSite attribute, unless plain HTTP is allowed.", Default: "`None`",
-			set: func(t *translation, v string) error {
-				if v != "Lax" && v != "Strict" && v != "None" {
-					return fmt.Errorf("must be Lax, Strict or None")
-				}
-				t.sameSite = v
-				return nil
-			},
-		},
-		{
-			Name: prefixHAProxy + "hsts_header", HTTP: true, TLS: true,
+			Name: routes.PrefixHAProxy + "hsts_header", TLS: true,
 			Accepts: "`max-age=N`, and `includeSubDomains`, `preload`, separated by `;`", Effect: "Sets Strict-Transport-Security.", Default: "no header",
 			set: func(t *translation, v string) error {
 				if !hsts.MatchString(v) || len(v) > maxHSTS {
@@ -175,7 +149,7 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "h1-adjust-case", HTTP: true,
+			Name:    routes.PrefixHAProxy + "h1-adjust-case",
 			Accepts: "`true` or `false`", Effect: "Sends the configured header names to the server in their configured case.", Default: "`false`",
 			set: func(t *translation, v string) error {
 				var on bool
@@ -190,12 +164,12 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: prefixHAProxy + "pod-concurrent-connections", HTTP: true, Passthrough: true,
+			Name: routes.PrefixHAProxy + "pod-concurrent-connections", Passthrough: true,
 			Accepts: "a whole number above 0", Effect: "Connections to one server at a time; more wait.", Default: "no bound",
 			set: func(t *translation, v string) error { return setCount(&t.route.Backend.MaxConnPerServer, v) },
 		},
 		{
-			Name: prefixRouter + "haproxy.health.check.interval", HTTP: true, Passthrough: true,
+			Name: routes.PrefixRouter + "haproxy.health.check.interval", Passthrough: true,
 			Accepts: fmt.Sprintf("a time, such as `5s`; less than %s counts as %[1]s", model.MinCheckInterval), Effect: "Time between health checks of a server, if the rate of all checks allows it.", Default: "the router's default",
 			set: func(t *translation, v string) error {
 				d, err := timespec.Parse(v)
@@ -210,10 +184,28 @@ func annotationTable() []annotation {
 			},
 		},
 		{
-			Name: prefixRouter + "pool-size", HTTP: true, Passthrough: true,
+			Name: routes.PrefixRouter + "pool-size", Passthrough: true,
 			Obsolete: "servers are added while HAProxy runs, as many as there are endpoints",
 		},
 	}
+})
+
+// annotationNames are the names of all annotations, by what is behind their
+// prefix.
+var annotationNames = sync.OnceValue(func() map[string]string {
+	names := map[string]string{}
+	for _, a := range annotationTable() {
+		for _, name := range []string{a.Name, cmp.Or(a.Alias, a.Name)} {
+			names[stem(name)] = name
+		}
+	}
+	return names
+})
+
+// stem is what is behind the prefix of the router's annotations; the name itself
+// for others.
+func stem(name string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(name, routes.PrefixHAProxy), routes.PrefixRouter)
 }
 
 // Bounds of texts that stand in the configuration, in bytes.
@@ -229,6 +221,25 @@ var (
 	// hsts is the grammar of the reference router.
 	hsts = regexp.MustCompile(`^(?i)(?:(?:includeSubDomains|preload) *; *)*max-age *= *(?:[0-9]+|"[0-9]+")(?: *; *(?:includeSubDomains|preload))*$`)
 )
+
+// choice completes an annotation whose value is one of some words.
+func choice[T ~string](a annotation, field func(*translation) *T, words ...T) annotation {
+	var accepts []string
+	for _, w := range words {
+		accepts = append(accepts, string(w))
+	}
+	a.Accepts = "`" + strings.Join(accepts, "`, `") + "`"
+	last := len(words) - 1
+	message := fmt.Sprintf("must be %s or %s", strings.Join(accepts[:last], ", "), accepts[last])
+	a.set = func(t *translation, v string) error {
+		if !slices.Contains(words, T(v)) {
+			return errors.New(message)
+		}
+		*field(t) = T(v)
+		return nil
+	}
+	return a
+}
 
 func setBool(to *bool, v string) error {
 	b, err := strconv.ParseBool(v)
@@ -255,21 +266,13 @@ func annotationField(name string) string { return "metadata.annotations[" + name
 
 // annotations takes the annotations of the route.
 func (t *translation) annotations() {
-	have := t.in.Candidate.Annotations
-	known := map[string]bool{}
-	table := annotationTable()
 	unusableLimit := false
-	for i := range table {
-		a := &table[i]
-		known[a.Name] = true
-		if a.Alias != "" {
-			known[a.Alias] = true
-		}
-		name, value := t.annotation(a)
+	for _, a := range annotationTable() {
+		name, value := t.annotation(&a)
 		if value == "" {
 			continue
 		}
-		if why := t.inapplicable(a); why != "" {
+		if why := t.inapplicable(&a); why != "" {
 			t.problem(model.Problem{Field: annotationField(name), Value: value, Message: why})
 			continue
 		}
@@ -287,7 +290,7 @@ func (t *translation) annotations() {
 	}
 	t.rateLimit(unusableLimit)
 	t.cookie()
-	t.unknown(have, known)
+	t.unknown()
 }
 
 // value is the value of an annotation. One that is blank is as good as absent,
@@ -340,25 +343,16 @@ func (t *translation) inapplicable(a *annotation) string {
 // unknown reports annotations under the router's prefixes that mean nothing.
 // People mix the two prefixes up, so that only what is behind them is
 // compared.
-func (t *translation) unknown(have map[string]string, known map[string]bool) {
-	stem := func(name string) string {
-		return strings.TrimPrefix(strings.TrimPrefix(name, prefixHAProxy), prefixRouter)
-	}
-	var names map[string]string // by stem
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		if known[name] || stem(name) == name {
+func (t *translation) unknown() {
+	known := annotationNames()
+	for _, name := range slices.Sorted(maps.Keys(t.in.Candidate.Annotations)) {
+		if stem(name) == name || known[stem(name)] == name {
 			continue
 		}
-		if names == nil {
-			names = make(map[string]string, len(known))
-			for k := range known {
-				names[stem(k)] = k
-			}
-		}
 		message := "is not an annotation that the router knows"
-		if near := spelling.Nearest(strings.ToLower(stem(name)), slices.Collect(maps.Keys(names))); near != "" {
-			message += "; did you mean " + names[near] + "?"
+		if near := spelling.Nearest(strings.ToLower(stem(name)), slices.Collect(maps.Keys(known))); near != "" {
+			message += "; did you mean " + known[near] + "?"
 		}
-		t.problem(model.Problem{Field: annotationField(name), Value: have[name], Message: message})
+		t.problem(model.Problem{Field: annotationField(name), Value: t.in.Candidate.Annotations[name], Message: message})
 	}
 }

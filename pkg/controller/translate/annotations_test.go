@@ -12,6 +12,11 @@ import (
 	"router/pkg/model"
 )
 
+const (
+	prefixHAProxy = "haproxy.router.openshift.io/"
+	prefixRouter  = "router.openshift.io/"
+)
+
 // shown is what annotations change, as text.
 func shown(r *model.Route) string {
 	b := r.Backend
@@ -152,7 +157,7 @@ func (row row) check(t *testing.T, a *annotation, name string, term model.Termin
 	before[name] = row.value
 	r, problems := translated(t, term, before)
 
-	acts := (a.HTTP && term != model.TerminationPassthrough || a.Passthrough && term == model.TerminationPassthrough) && (!a.TLS || term != model.TerminationNone)
+	acts := (term != model.TerminationPassthrough || a.Passthrough) && (!a.TLS || term != model.TerminationNone)
 	want, problem := row.want, row.problem
 	if !acts {
 		want, problem = "", "has no effect on"

@@ -14,17 +14,21 @@ import (
 	"router/pkg/model"
 )
 
-// candidate is an endpoint before it is known whether it is used. Its port is 0
-// where it has none.
+// candidate is an endpoint before it is known whether it is used.
 type candidate struct {
+	endpointPort
 	address, pod string
-	port         int
-	portName     string
-	protocol     corev1.Protocol
-	appProtocol  string
 	ready        bool
 	terminating  bool
 	family       corev1.IPFamily
+}
+
+// endpointPort is a port of an endpoint; port is 0 where there is none.
+type endpointPort struct {
+	portName    string
+	port        int
+	protocol    corev1.Protocol
+	appProtocol string
 }
 
 // endpoints are the servers of a service, sorted and without repetitions. svc is
@@ -202,30 +206,16 @@ func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
 		if family != corev1.IPv4Protocol && family != corev1.IPv6Protocol {
 			continue
 		}
-		for _, e := range s.Endpoints {
-			c := candidate{family: family, ready: isTrue(e.Conditions.Ready, true)}
-			c.terminating = isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false)
-			c.pod = podName(e.TargetRef)
-			for _, p := range s.Ports {
-				if len(all) == maxCandidates {
-					return all
-				}
-				c.portName, c.port, c.protocol, c.appProtocol = deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)
-				all = c.at(all, e.Addresses...)
-			}
-			if len(s.Ports) == 0 {
-				all = c.at(all, e.Addresses...)
-			}
+		ports := make([]endpointPort, 0, len(s.Ports))
+		for _, p := range s.Ports {
+			ports = append(ports, endpointPort{deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)})
 		}
-	}
-	return all
-}
-
-// at adds the candidate at each of some addresses, up to maxCandidates.
-func (c candidate) at(all []candidate, addresses ...string) []candidate {
-	for _, a := range addresses[:min(len(addresses), maxCandidates-len(all))] {
-		c.address = a
-		all = append(all, c)
+		for _, e := range s.Endpoints {
+			all = candidate{
+				family: family, ready: isTrue(e.Conditions.Ready, true), pod: podName(e.TargetRef),
+				terminating: isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false),
+			}.at(all, ports, e.Addresses...)
+		}
 	}
 	return all
 }
@@ -237,21 +227,33 @@ func fromEndpoints(e *corev1.Endpoints) []candidate {
 	}
 	var all []candidate
 	for _, subset := range e.Subsets {
+		ports := make([]endpointPort, 0, len(subset.Ports))
+		for _, p := range subset.Ports {
+			ports = append(ports, endpointPort{p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)})
+		}
 		for i, a := range slices.Concat(subset.Addresses, subset.NotReadyAddresses) {
 			c := candidate{ready: i < len(subset.Addresses), family: corev1.IPv4Protocol, pod: podName(a.TargetRef)}
 			if addr, err := netip.ParseAddr(a.IP); err == nil && addr.Is6() {
 				c.family = corev1.IPv6Protocol
 			}
-			for _, p := range subset.Ports {
-				if len(all) == maxCandidates {
-					return all
-				}
-				c.portName, c.port, c.protocol, c.appProtocol = p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)
-				all = c.at(all, a.IP)
-			}
-			if len(subset.Ports) == 0 {
-				all = c.at(all, a.IP)
-			}
+			all = c.at(all, ports, a.IP)
+		}
+	}
+	return all
+}
+
+// at adds the candidate with each of some ports, or without one, at each of some
+// addresses, up to maxCandidates in all.
+func (c candidate) at(all []candidate, ports []endpointPort, addresses ...string) []candidate {
+	if len(ports) == 0 {
+		ports = []endpointPort{{}}
+	}
+	for _, c.endpointPort = range ports {
+		if len(all) == maxCandidates {
+			break
+		}
+		for _, c.address = range addresses[:min(len(addresses), maxCandidates-len(all))] {
+			all = append(all, c)
 		}
 	}
 	return all
@@ -315,7 +317,7 @@ func (t *translation) idled(svc *corev1.Service) []model.Server {
 	var servers []model.Server
 	var own []candidate
 	for _, p := range svc.Spec.Ports {
-		c := candidate{address: svc.Spec.ClusterIP, port: int(p.Port), portName: p.Name, protocol: p.Protocol, appProtocol: deref(p.AppProtocol)}
+		c := candidate{address: svc.Spec.ClusterIP, endpointPort: endpointPort{p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)}}
 		switch {
 		case !t.usable(c):
 		case t.isOwn(c):

@@ -76,7 +76,8 @@ const maxPort = 65535
 // spec.port.targetPort gives, else the service's first, else that of the
 // protocol.
 func (t *translation) externalPort(svc *corev1.Service) candidate {
-	c := candidate{port: 80}
+	var c candidate
+	c.port = 80
 	if t.route.Termination == model.TerminationReencrypt || t.passthrough() {
 		c.port = 443
 	}

@@ -3,16 +3,17 @@ package translate
 import (
 	"strconv"
 
+	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
 
 // limits is the annotation that switches limits on; those of the limits
 // themselves begin with it.
-const limits = prefixHAProxy + "rate-limit-connections"
+const limits = routes.PrefixHAProxy + "rate-limit-connections"
 
 func limit(name, effect string, passthrough bool, field func(*model.RateLimit) *int) annotation {
 	return annotation{
-		Name: limits + "." + name, HTTP: true, Passthrough: passthrough, protects: true, limit: true,
+		Name: limits + "." + name, Passthrough: passthrough, protects: true, limit: true,
 		Accepts: "a whole number above 0", Effect: effect, Default: "no such limit",
 		set: func(t *translation, v string) error { return setCount(field(&t.limits), v) },
 	}

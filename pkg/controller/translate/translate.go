@@ -82,7 +82,6 @@ type Input struct {
 // Route translates a route. The problems are in a fixed order.
 func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 	t := o.translation(in)
-	t.defaults()
 	t.annotations()
 	t.headers()
 	t.serverTLS()
@@ -94,10 +93,9 @@ func (o Options) Route(in Input) (*model.Route, []model.Problem) {
 // translation begins the work on a route.
 func (o Options) translation(in Input) *translation {
 	r := in.Candidate
-	t := &translation{options: o, in: in, route: &model.Route{
-		Key:      r.Key,
-		Match:    in.Match,
-		Insecure: model.InsecureNone, Created: r.Created, Certificate: in.Certificate,
+	t := &translation{options: o, in: in, cookieName: o.CookieName, sameSite: "None", route: &model.Route{
+		Key: r.Key, Match: in.Match, Insecure: model.InsecureNone, Created: r.Created, Certificate: in.Certificate,
+		Backend: model.Backend{CheckInterval: o.CheckInterval, Forwarded: o.Forwarded},
 	}}
 	if tls := r.Spec.TLS; tls != nil {
 		t.route.Termination = model.Termination(tls.Termination)
@@ -129,14 +127,6 @@ func (t *translation) passthrough() bool {
 }
 
 func (t *translation) problem(p model.Problem) { t.problems = append(t.problems, p) }
-
-func (t *translation) defaults() {
-	b := &t.route.Backend
-	b.CheckInterval = t.options.CheckInterval
-	b.Forwarded = t.options.Forwarded
-	t.cookieName = t.options.CookieName
-	t.sameSite = "None"
-}
 
 // routingKey names a route's cookie as the reference router does; the blank
 // is where it has an empty termination.
