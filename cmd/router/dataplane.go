@@ -51,13 +51,13 @@ func (r *router) newDataPlane(ctx context.Context) error {
 		output = accessLog(output)
 	}
 	o := r.options
-	r.plane, err = haproxy.New(ctx, haproxy.Options{
+	r.plane = haproxy.New(haproxy.Options{
 		Binary: o.HAProxy, Layout: r.layout, Templates: templates, Global: global, ErrorPages: pages,
 		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: r.logger, Output: output,
 		Metrics: haproxy.NewMetrics(r.registry), Now: time.Now,
 		BeforeReload: func(ctx context.Context) { r.server.Collector().BeforeReload(ctx) },
 	})
-	return inSettings(err)
+	return inSettings(r.plane.Prepare(ctx))
 }
 
 // loadTLSFiles reads the certificates and lists that the options name.

@@ -22,6 +22,7 @@ import (
 	"router/pkg/controller/routes"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/process"
 	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
@@ -91,7 +92,7 @@ type router struct {
 	checker    *health.Checker
 	own        translate.Own
 	controller *controller.Controller
-	supervisor *haproxy.Supervisor
+	supervisor *process.Supervisor
 	server     *stats.Server
 }
 
@@ -118,8 +119,8 @@ func (r *router) wire(ctx context.Context) error {
 		r.logger.Error("routes may lead to this router itself until its addresses are known", "error", err)
 	}
 	r.controller = controller.New(r.controllerOptions(selection))
-	r.supervisor = haproxy.NewSupervisor(haproxy.SupervisorOptions{
-		MasterSocket: r.layout.MasterSocket, MaxAge: o.WorkerMaxAge, Logger: r.logger, Registry: r.registry, Now: time.Now,
+	r.supervisor = process.NewSupervisor(process.SupervisorOptions{
+		MasterSocket: r.layout.MasterSocket.String(), MaxAge: o.WorkerMaxAge, Logger: r.logger, Registry: r.registry, Now: time.Now,
 	})
 	r.server, err = r.newServer(ctx.Done())
 	return err
@@ -136,7 +137,7 @@ func (r *router) controllerOptions(selection source.Selection) controller.Option
 			},
 			AllowedDomains: o.AllowedDomains, DeniedDomains: o.DeniedDomains, AllowWildcards: o.AllowWildcardRoutes,
 			SharedHosts: o.DisableNamespaceOwnershipCheck, Validate: o.ExtendedValidation, Now: time.Now,
-			CheckCertificate: haproxy.NewCertificateChecker(o.HAProxy, filepath.Dir(r.layout.RuntimeSocket.String()), r.logger).Check,
+			CheckCertificate: process.NewCertificateChecker(o.HAProxy, filepath.Dir(r.layout.RuntimeSocket.String()), r.logger).Check,
 		},
 		Translate: translate.Options{
 			Balance: o.Routes.Balance, TCPBalance: o.Routes.TCPBalance, CheckInterval: o.Routes.CheckInterval, CookieName: o.Routes.CookieName,

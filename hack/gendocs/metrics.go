@@ -14,6 +14,7 @@ import (
 
 	"router/pkg/controller/status"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/process"
 	"router/pkg/health"
 	"router/pkg/source/names"
 	"router/pkg/stats"
@@ -23,7 +24,7 @@ import (
 func metricsPage() (string, error) {
 	rooms := &recorder{registry: prometheus.NewRegistry()}
 	haproxy.NewMetrics(rooms)
-	haproxy.NewSupervisor(haproxy.SupervisorOptions{Registry: rooms})
+	process.NewSupervisor(process.SupervisorOptions{Registry: rooms})
 	status.NewMetrics(rooms)
 	names.NewMetrics(rooms)
 	health.New(health.Options{Registry: rooms})

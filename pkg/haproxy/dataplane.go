@@ -3,18 +3,19 @@ package haproxy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"net"
-	"net/netip"
+	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"router/pkg/haproxy/config"
+	"router/pkg/haproxy/diff"
+	"router/pkg/haproxy/live"
+	"router/pkg/haproxy/process"
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
 	"router/pkg/template"
 )
@@ -24,7 +25,7 @@ type Options struct {
 	// Binary is the HAProxy to run: a path, or a name looked up on PATH.
 	Binary string
 	Layout template.Layout
-	// Templates render routes and the frame.
+	// Templates render routes and the base.
 	Templates *template.Templates
 	Global    model.Global
 	// ErrorPages are raw HTTP responses, by status code.
@@ -49,121 +50,72 @@ type Options struct {
 	// a reload is about to replace.
 	BeforeReload func(context.Context)
 	// Dial connects to HAProxy's command socket; nil for a unix socket.
-	Dial func(ctx context.Context, path string) (net.Conn, error)
+	Dial runtime.Dialer
 }
 
 // DataPlane is HAProxy, kept at what the routing table says. Its methods are
 // for one goroutine, but for those that say otherwise.
 type DataPlane struct {
-	opts  Options
-	files template.Layout
-	disk  *disk
-
-	// What is wanted: the routes, what each renders to, and the hosts that
-	// routes share, with nil for those that hold it and are not served.
-	routes map[model.RouteKey]*model.Route
-	// stems are the routes by template.FileStem.
-	stems     map[string]model.RouteKey
-	backends  map[model.RouteKey]string
-	hosts     map[template.HostKey]map[model.RouteKey]*model.Route
-	hostTexts map[template.HostKey]template.HostText
-	// passthrough counts the hosts whose TLS is not terminated.
-	passthrough int
-	// held are hosts of routes that are not served.
-	held map[model.RouteKey]template.HostKey
-	// cas are the destination CA files of routes, caUsers how many have each.
-	cas     map[model.RouteKey]string
-	caUsers map[string]int
-	// failing are endpoints whose health checks fail.
-	failing map[netip.AddrPort]bool
-	// own are the names that routes have certificates for, defaultNames those
-	// in the default certificate's line of names, "" without one.
-	own          *ownCertificates
-	defaultNames string
-	// guarded is whether there are routes for any host, see Templates.Host.
-	guarded bool
-	frames  map[bool]string
-	desired *State
-	// quarantined are routes that cannot be rendered or that HAProxy refused,
-	// with the reason, until they change.
-	quarantined map[model.RouteKey]string
-
-	unrepaired unrepaired
-
-	// What is: the state of the running worker, and what may differ from it.
-	features Features
-	applied  *State
-	pending  *scope
-	// doubt is whether the applied state may not be what is live, because
-	// something went wrong on the way to the socket.
-	doubt bool
-	// lookedInto is the last certificate or CA whose content was compared.
-	lookedInto string
-	// leaving are backends with servers whose last connections are awaited,
-	// unwanted those that no route has any more.
-	leaving, unwanted map[string]bool
-	// ready is what the running process has for backends that come.
-	ready atomic.Pointer[pool]
-
-	// slots has the endpoint of each slot, by "backend/server", for metrics,
-	// which other goroutines make.
-	slots sync.Map
-	// down has the endpoints that are taken out because their checks fail, as a
-	// set by backend that is replaced and never changed, for metrics as well.
-	down sync.Map
-
-	process *process
-	// live is the process for Kill, which other goroutines call, and killed
-	// whether it was called.
-	live       atomic.Pointer[process]
-	killed     atomic.Bool
-	worker     int
+	opts Options
+	// desired is what HAProxy is to have, and what of it has not been sent yet.
+	desired *config.Desired
+	// worker is what the running HAProxy has, files what a next one will read.
+	worker *live.Worker
+	files  *files
+	master *process.Master
+	faults faults
+	// views are for other goroutines.
+	views      views
 	lastReload time.Time
 }
 
-// New prepares a data plane. HAProxy is asked what it can do, by a short-lived
-// process of its own, but not started: the first Converge does.
-func New(ctx context.Context, o Options) (*DataPlane, error) {
-	o.ReloadTimeout = cmp.Or(o.ReloadTimeout, reloadTimeout)
-	o.fitConnections()
-	d := &DataPlane{
-		opts: o, files: o.Layout, disk: newDisk(),
-		routes: map[model.RouteKey]*model.Route{}, stems: map[string]model.RouteKey{}, backends: map[model.RouteKey]string{},
-		hosts: map[template.HostKey]map[model.RouteKey]*model.Route{}, hostTexts: map[template.HostKey]template.HostText{},
-		held: map[model.RouteKey]template.HostKey{}, cas: map[model.RouteKey]string{}, caUsers: map[string]int{}, failing: map[netip.AddrPort]bool{},
-		own:    newOwnCertificates(),
-		frames: map[bool]string{}, quarantined: map[model.RouteKey]string{}, unrepaired: newUnrepaired(),
-		desired: newState(o.Layout.Maps.All()), pending: newScope(), leaving: map[string]bool{}, unwanted: map[string]bool{},
+// New returns a data plane that has done nothing. Prepare comes next.
+func New(o Options) *DataPlane {
+	l := o.Layout
+	return &DataPlane{
+		opts: o, faults: newFaults(),
+		master: process.New(process.Options{
+			Binary: o.Binary, Config: l.Config.String(), MasterSocket: l.MasterSocket.String(), RuntimeSocket: l.RuntimeSocket.String(),
+			PeersSocket: l.PeersSocket.String(), LocalPeer: template.LocalPeer, Timeout: o.ReloadTimeout, Output: o.Output, Logger: o.Logger,
+		}),
 	}
-	if err := d.disk.prepare(o.Layout); err != nil {
-		return nil, err
+}
+
+// Prepare makes the directories, asks HAProxy what it can do, by a short-lived
+// process of its own, and has it read the settings of the router. The first
+// Converge starts it. An error about settings is a *SettingsError.
+func (d *DataPlane) Prepare(ctx context.Context) error {
+	o := &d.opts
+	if err := makeDirectories(o.Layout); err != nil {
+		return err
 	}
-	features, err := probe(ctx, o.Binary, o.Layout)
+	can, err := process.Probe(ctx, o.Binary, filepath.Dir(o.Layout.RuntimeSocket.String()))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.features = features
-	d.features.Spares = max(0, cmp.Or(o.Spares, sparesOf))
-	if err := d.wantFiles(); err != nil {
-		return nil, err
+	wanted := o.Global.MaxConnections
+	o.Global.MaxConnections = process.FitConnections(wanted, o.Global.Threads, o.Logger)
+	o.Metrics.connections(wanted, o.Global.MaxConnections)
+	d.desired, err = config.NewDesired(config.Options{
+		Templates: o.Templates, Layout: o.Layout, Global: o.Global,
+		Features: config.Features{
+			DynamicServers: can.DynamicServers, AddBackend: can.AddBackend, Spares: max(0, cmp.Or(o.Spares, config.DefaultSpares)),
+		},
+	})
+	if err != nil {
+		return err
 	}
-	d.pending = newScope() // The first start writes and loads everything.
-	d.disk.state.Profiles = d.desired.Profiles
-	if err := d.writeFixed(); err != nil {
-		return nil, err
-	}
-	if err := d.checkSettings(ctx); err != nil {
-		return nil, err
-	}
-	return d, nil
+	d.worker = live.NewWorker(live.Options{Layout: o.Layout, Features: d.Features(), Dial: o.Dial, Sent: o.Metrics.command})
+	d.files = newFiles(o.Layout, d.Features(), o.ErrorPages)
+	return d.checkSettings(ctx)
 }
 
 // Features are what the HAProxy that is used can do.
-func (d *DataPlane) Features() Features { return d.features }
+func (d *DataPlane) Features() config.Features { return d.desired.Features() }
 
 // Exited is closed when the running HAProxy has ended; call Converge then.
 // It is nil while none was started.
-func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
+func (d *DataPlane) Exited() <-chan struct{} { return d.master.Exited() }
 
 // Apply makes the change what is wanted, and makes it true as far as possible
 // without a reload, or with one where it is due.
@@ -171,30 +123,12 @@ func (d *DataPlane) Exited() <-chan struct{} { return d.process.exited() }
 // The error is about HAProxy or its files as a whole; the change is kept and
 // the next call tries again.
 func (d *DataPlane) Apply(ctx context.Context, change model.Change) (model.Outcome, error) {
-	dirty := map[template.HostKey]bool{}
-	if change.Files != nil {
-		d.opts.Global.SetFiles(*change.Files)
-		if err := d.wantFiles(); err != nil {
-			return model.Outcome{}, err
-		}
+	rejected, err := d.desired.Apply(change)
+	if err != nil {
+		return model.Outcome{}, err
 	}
-	for _, key := range change.Delete {
-		d.forgetFaults(key)
-		d.drop(key, dirty)
-	}
-	for _, r := range change.Upsert {
-		d.forgetFaults(r.Key)
-		if err := d.want(r, dirty); err != nil {
-			d.hold(r.Key, template.HostKeyOf(r), dirty)
-			d.quarantined[r.Key] = err.Error()
-		}
-	}
-	for _, h := range change.Reserve {
-		d.forgetFaults(h.Key)
-		d.hold(h.Key, h.HostKey, dirty)
-	}
-	d.rehost(dirty)
-	d.noteHealth(change.Health)
+	d.faults.forget(change)
+	maps.Copy(d.faults.quarantined, rejected)
 	return d.Converge(ctx)
 }
 
@@ -202,72 +136,83 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (model.Outco
 // the moments when something else than a change asks for it: HAProxy has
 // ended, or the time in Outcome.Next has come.
 func (d *DataPlane) Converge(ctx context.Context) (model.Outcome, error) {
-	var o model.Outcome
-	if !d.process.running() {
-		o.Reloaded = true
-		if err := d.start(ctx); err != nil {
-			return d.finish(o), err
+	for _, n := range d.desired.Notices {
+		d.opts.Logger.Warn(n.Message, n.Args...)
+	}
+	d.desired.Notices = nil
+	next, err := d.converge(ctx)
+	if err == nil {
+		err = d.writeStale()
+	}
+	return d.outcome(next), err
+}
+
+// converge returns when to come again, zero for not before something changes.
+func (d *DataPlane) converge(ctx context.Context) (next time.Time, err error) {
+	if !d.master.Running() {
+		return next, d.start(ctx)
+	}
+	if d.worker.NeedsResync {
+		if err := d.worker.Resync(ctx); err != nil {
+			return next, fmt.Errorf("reading haproxy's state: %w", err)
 		}
-		return d.finish(o), nil
+		d.desired.Changes = d.everything()
 	}
-	if d.doubt {
-		if err := d.refresh(ctx); err != nil {
-			return d.finish(o), fmt.Errorf("reading haproxy's state: %w", err)
+	for name := range d.desired.Changes.Backends {
+		if d.desired.State.Backends[name] == nil {
+			d.worker.Orphan(name)
 		}
-		d.pending = d.everything()
 	}
-	d.reap(ctx)
-	if d.pending.empty() {
-		return d.finish(o), nil
+	d.worker.CollectDrained(ctx, d.desired.State, d.desired.Changes)
+	if d.desired.Changes.IsEmpty() {
+		return next, nil
 	}
+	changed := maps.Clone(d.desired.Changes.Backends)
 	reasons := d.change(ctx)
-	if err := d.persist(d.pending); err != nil {
-		return d.finish(o), err
-	}
+	d.views.publish(d.worker.Applied, d.desired, maps.Keys(changed))
+	d.files.changed(d.opts.Now())
 	if len(reasons) == 0 {
-		d.pending = newScope()
-		return d.finish(o), nil
+		d.desired.Changes = config.NewChangeSet()
+		return next, nil
 	}
-	if wait := d.lastReload.Add(d.opts.ReloadInterval).Sub(d.opts.Now()); wait > 0 {
-		o = d.finish(o)
-		o.Next = earliest(o.Next, d.opts.Now().Add(wait))
-		return o, nil
+	if due := d.lastReload.Add(d.opts.ReloadInterval); due.After(d.opts.Now()) {
+		return due, nil
 	}
-	o.Reloaded = true
-	err := d.reload(ctx, reasons)
-	return d.finish(o), err
+	return next, d.reload(ctx, reasons)
 }
 
-// forgetFaults gives a route that changes another chance.
-func (d *DataPlane) forgetFaults(k model.RouteKey) {
-	delete(d.quarantined, k)
-	d.unrepaired.forget(k)
-}
-
-// finish fills in what an outcome says of the whole.
-func (d *DataPlane) finish(o model.Outcome) model.Outcome {
-	o.Rejected = maps.Clone(d.quarantined)
-	for name := range d.pending.backends {
-		if want := d.desired.Backends[name]; want != nil {
-			if have := d.appliedBackend(name); have == nil || !have.sameSettings(want) {
-				o.Pending = append(o.Pending, want.Route)
-			}
+// outcome says what is so now.
+func (d *DataPlane) outcome(next time.Time) model.Outcome {
+	o := model.Outcome{Rejected: maps.Clone(d.faults.quarantined), Next: next}
+	for name := range d.desired.Changes.Backends {
+		want := d.desired.State.Backends[name]
+		if want == nil {
+			continue
+		}
+		if have := d.appliedBackend(name); have == nil || !have.SameSettings(want) {
+			o.Pending = append(o.Pending, want.Route)
 		}
 	}
 	slices.SortFunc(o.Pending, model.RouteKey.Compare)
-	if len(d.leaving)+len(d.unwanted) > 0 {
-		o.Next = earliest(o.Next, d.opts.Now().Add(reapInterval))
+	if d.worker.IsDraining() {
+		o.Next = earliest(o.Next, d.opts.Now().Add(collectInterval))
 	}
+	o.Next = earliest(o.Next, d.files.due())
 	return o
 }
 
-func (d *DataPlane) appliedBackend(name string) *Backend {
-	if d.applied == nil {
+// collectInterval is the time between looks at servers whose last connections
+// are awaited.
+const collectInterval = 500 * time.Millisecond
+
+func (d *DataPlane) appliedBackend(name string) *config.Backend {
+	if d.worker.Applied == nil {
 		return nil
 	}
-	return d.applied.Backends[name]
+	return d.worker.Applied.Backends[name]
 }
 
+// earliest is the earlier of two times, of which zero is none.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -277,99 +222,76 @@ func earliest(a, b time.Time) time.Time {
 
 // change sends what can be changed while running and reads back what it
 // changed. It returns the reasons why a reload is needed for the rest.
-func (d *DataPlane) change(ctx context.Context) []Reason {
+func (d *DataPlane) change(ctx context.Context) []diff.Reason {
 	for attempt := range 2 {
-		plan := diff(d.applied, d.desired, d.pending, d.features, d.files)
-		for _, name := range plan.former {
-			d.unwanted[name] = true
-		}
-		addKeys(d.pending.slots, plan.slotNames)
+		changes := d.desired.Changes
+		plan := diff.Diff(d.worker.Applied, d.desired.State, changes, d.Features(), d.opts.Layout)
 		if attempt > 0 {
-			d.opts.Metrics.drift(plan.Commands)
+			d.opts.Metrics.drift(plan)
 		}
-		err := d.execute(ctx, plan.Commands)
+		err := d.worker.Execute(ctx, plan.Commands)
 		if err == nil && len(plan.Commands) > 0 {
-			err = d.readBack(ctx, d.pending)
+			err = d.worker.ReadBack(ctx, changes, plan.SlotNames)
 		}
 		if err == nil {
 			return plan.Reasons
 		}
 		d.opts.Logger.Warn("changing haproxy while it runs went wrong; reading its state back", "error", err)
-		if err := d.refresh(ctx); err != nil {
+		if err := d.worker.Resync(ctx); err != nil {
 			d.opts.Logger.Warn("reading haproxy's state back went wrong", "error", err)
 			break
 		}
-		d.pending = d.everything()
+		d.desired.Changes = d.everything()
 	}
 	d.noteFailure(ctx)
-	d.doubt = true
-	return []Reason{{Label: ReasonCommandFailed}}
+	d.worker.NeedsResync = true
+	return []diff.Reason{{Label: diff.ReasonCommandFailed}}
 }
 
-// everything is the scope of all that is live, wanted, or in the files: what
-// is wanted no more and gone already may still stand there.
-func (d *DataPlane) everything() *scope { return everything(d.applied, d.desired, d.disk.state) }
+// everything is all that is live or wanted.
+func (d *DataPlane) everything() *config.ChangeSet {
+	return config.FullChangeSet(d.worker.Applied, d.desired.State)
+}
 
 // Verify reads the running state back, all of it, and repairs what differs
 // from what is wanted.
 func (d *DataPlane) Verify(ctx context.Context) (model.Outcome, error) {
-	if d.process.running() && d.pending.empty() {
-		if err := d.refresh(ctx); err != nil {
-			return d.finish(model.Outcome{}), err
+	if d.master.Running() && d.desired.Changes.IsEmpty() {
+		if err := d.worker.Resync(ctx); err != nil {
+			return d.outcome(time.Time{}), err
 		}
-		all := d.everything()
-		// Only to see whether anything differs, and so without taking anything.
-		seen := d.applied.clone()
-		seen.Ready = nil
-		plan := diff(seen, d.desired, all, d.features, d.files)
-		d.noteDrift(plan)
-		if len(plan.Commands)+len(plan.Reasons) > 0 {
-			d.opts.Metrics.drift(plan.Commands)
-			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", len(plan.Commands), "reasons", len(plan.Reasons))
-			d.pending = all
+		plan := d.differences()
+		d.faults.noteDrift(d.routesOf(plan.Commands))
+		if n := plan.Sent() + len(plan.Reasons); n > 0 {
+			d.opts.Metrics.drift(plan)
+			d.opts.Logger.Warn("haproxy differs from what is wanted and is repaired", "commands", plan.Sent(), "reasons", len(plan.Reasons))
+			d.desired.Changes = d.everything()
 		}
 	}
 	return d.Converge(ctx)
 }
 
+// differences is a plan for all that differs, made as if nothing were ready for
+// backends that come.
+func (d *DataPlane) differences() diff.Plan {
+	seen := *d.worker.Applied
+	seen.Spares = nil
+	return diff.Diff(&seen, d.desired.State, d.everything(), d.Features(), d.opts.Layout)
+}
+
 // Kill ends HAProxy at once, with the connections it has, and keeps it from
 // being started again. It may be called from any goroutine.
-func (d *DataPlane) Kill() {
-	d.killed.Store(true)
-	if p := d.live.Load(); p.running() {
-		_ = p.kill() // It is gone.
-	}
-}
+func (d *DataPlane) Kill() { d.master.Kill() }
 
-// errKilled is the error of a start after Kill.
-var errKilled = errors.New("haproxy was ended for good")
-
-// run starts the process, unless Kill was called.
-func (d *DataPlane) run() error {
-	if d.killed.Load() {
-		return errKilled
-	}
-	p, err := startProcess(d.opts.Binary, d.files.Config.String(), d.files.MasterSocket.String(), d.opts.Output, d.opts.Logger)
-	if err != nil {
-		return err
-	}
-	d.process = p
-	d.live.Store(p)
-	if d.killed.Load() { // Kill may have come before there was a process to end.
-		return errors.Join(errKilled, p.kill())
-	}
-	return nil
-}
-
-// Stop ends HAProxy after its connections, at the latest after StopGrace.
+// Stop ends HAProxy after its connections, at the latest after StopGrace. The
+// files then say what was wanted last.
 func (d *DataPlane) Stop(ctx context.Context) error {
-	if d.process == nil {
-		return nil
+	if d.master.Exited() == nil {
+		return nil // It was never started.
 	}
-	if end, err := refuseCounters(d.files.PeersSocket.String()); err == nil {
-		defer end()
-	} else {
-		d.opts.Logger.Warn("haproxy may end some seconds late", "error", err)
+	err := d.write()
+	if stopped := d.master.Stop(ctx, d.opts.StopGrace); stopped != nil {
+		return stopped
 	}
-	return d.process.stop(ctx, d.opts.StopGrace)
+	return err
 }

@@ -7,13 +7,15 @@ import (
 	"maps"
 	"slices"
 
+	"router/pkg/haproxy/config"
+	"router/pkg/haproxy/diff"
+	"router/pkg/haproxy/process"
 	"router/pkg/model"
-	"router/pkg/template"
 )
 
 // reload loads the files into a new worker. Routes whose lines HAProxy
 // refuses are quarantined, and the rest is loaded.
-func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
+func (d *DataPlane) reload(ctx context.Context, reasons []diff.Reason) error {
 	started := d.opts.Now()
 	d.lastReload = started
 	labels := make([]string, 0, len(reasons))
@@ -25,123 +27,89 @@ func (d *DataPlane) reload(ctx context.Context, reasons []Reason) error {
 	if d.opts.BeforeReload != nil {
 		d.opts.BeforeReload(ctx)
 	}
-	err := d.withQuarantine(ctx, func() error { return d.masterReload(ctx) })
+	err := d.load(ctx, d.master.Reload)
 	d.opts.Metrics.reloaded(labels, d.opts.Now().Sub(started), err)
 	if err != nil {
 		return fmt.Errorf("reloading haproxy: %w", err)
 	}
-	if err := d.awaitCounters(ctx); err != nil {
+	if err := d.master.AwaitCounters(ctx); err != nil {
 		d.opts.Logger.Warn("the counters of rate limits may not survive the next reload", "error", err)
 	}
 	d.opts.Logger.Info("reloaded haproxy", "reasons", labels, "objects", len(reasons), "duration", d.opts.Now().Sub(started))
-	return d.loaded(ctx)
+	return d.afterLoad(ctx)
 }
 
 // start writes all files and starts HAProxy.
 func (d *DataPlane) start(ctx context.Context) error {
-	if d.process != nil {
-		d.opts.Logger.Error("haproxy ended and is started again", "error", d.process.err())
+	if err := d.master.Err(); err != nil {
+		d.opts.Logger.Error("haproxy ended and is started again", "error", err)
 	}
-	d.applied, d.leaving, d.unwanted = nil, map[string]bool{}, map[string]bool{}
-	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
-		return err
-	}
-	if err := endLeftover(ctx, d.files.MasterSocket.String(), d.opts.Logger); err != nil {
+	d.worker.Load(nil)
+	if err := d.master.Prepare(ctx); err != nil {
 		return err
 	}
 	started := d.opts.Now()
 	d.lastReload = started
-	err := d.withQuarantine(ctx, func() error {
-		if err := d.run(); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, d.opts.ReloadTimeout)
-		defer cancel()
-		return d.awaitWorker(ctx, 0, 0)
-	})
-	d.opts.Metrics.reloaded([]string{string(ReasonStart)}, d.opts.Now().Sub(started), err)
+	err := d.load(ctx, d.master.Start)
+	d.opts.Metrics.reloaded([]string{string(diff.ReasonStart)}, d.opts.Now().Sub(started), err)
 	if err != nil {
-		if d.process.running() {
-			_ = d.process.stop(ctx, 0)
-		}
 		return fmt.Errorf("starting haproxy: %w", err)
 	}
-	d.opts.Logger.Info("started haproxy", "pid", d.worker, "backends", len(d.desired.Backends), "duration", d.opts.Now().Sub(started))
-	return d.loaded(ctx)
+	d.opts.Logger.Info("started haproxy", "pid", d.master.Worker(), "backends", len(d.desired.State.Backends), "duration", d.opts.Now().Sub(started))
+	return d.afterLoad(ctx)
 }
 
-// loaded takes note that a new worker has read the files, and does what no
+// afterLoad takes note that a new worker has read the files, and does what no
 // file can say.
-func (d *DataPlane) loaded(ctx context.Context) error {
-	d.unrepaired.noteLoad()
-	d.applied = d.disk.state.clone()
-	d.applied.Ready = newPool(d.disk.state.sections(d.features), !d.features.DynamicServers)
-	if d.features.NamedSlots {
-		d.applied.SlotNames = maps.Collect(d.applied.slotNames())
-	}
-	d.ready.Store(d.applied.Ready)
-	d.pending, d.leaving, d.unwanted, d.doubt = newScope(), map[string]bool{}, map[string]bool{}, true
-	// A CA that no server names is not loaded, and would be missing when the
-	// first server comes. And the file cannot say which servers fail their
-	// health checks.
-	rest := newScope()
-	named := d.applied.namedCAs()
-	for path := range d.applied.CAs {
-		if path != d.files.ClientCA.String() && !named[path] { // The listeners name that one.
-			delete(d.applied.CAs, path)
-			rest.cas[path] = true
-		}
-	}
-	for name, b := range d.desired.Backends {
-		if slices.ContainsFunc(b.Servers, func(s Server) bool { return s.Down }) {
-			rest.backends[name] = true
-		}
-	}
-	commands := diff(d.applied, d.desired, rest, d.features, d.files).Commands
-	if err := d.execute(ctx, commands); err != nil {
-		return err
-	}
-	d.doubt = false
-	return nil
+func (d *DataPlane) afterLoad(ctx context.Context) error {
+	d.faults.noteLoad()
+	d.worker.Load(d.files.image)
+	d.desired.Changes = config.NewChangeSet()
+	rest := d.worker.Unloaded(d.desired.State)
+	commands := diff.Diff(d.worker.Applied, d.desired.State, rest, d.Features(), d.opts.Layout).Commands
+	err := d.worker.Execute(ctx, commands)
+	d.worker.NeedsResync = err != nil
+	d.views.publishAll(d.worker.Applied, d.desired)
+	return err
 }
 
-// maxQuarantines bounds how often one load is tried with fewer routes.
+// maxQuarantines bounds how often one load is tried with fewer routes, and how
+// many routes at a time can be at fault themselves.
 const maxQuarantines = 10
 
-// withQuarantine loads the files; where HAProxy refuses lines of a route, that
-// route is left out and the rest is loaded.
-func (d *DataPlane) withQuarantine(ctx context.Context, load func() error) error {
+// load writes the files and has HAProxy read them. Where it refuses lines of a
+// route, that route is left out and the rest is loaded.
+func (d *DataPlane) load(ctx context.Context, read func(context.Context) error) error {
 	var err error
 	for range maxQuarantines {
-		if err = load(); err == nil {
+		if err = d.write(); err != nil {
+			return err
+		}
+		if err = read(ctx); err == nil {
 			return nil
 		}
-		var refused *refusal
-		if !errors.As(err, &refused) && !errors.Is(err, errEnded) {
+		var refused *process.Refusal
+		if !errors.As(err, &refused) && !errors.Is(err, process.ErrEnded) {
 			return err
 		}
-		var blamed map[model.RouteKey]string
+		var atFault map[model.RouteKey]string
 		if refused != nil {
-			blamed = d.blame(refused.log)
+			atFault = d.attribute(refused.Log)
 		}
-		if len(blamed) == 0 {
+		if len(atFault) == 0 {
 			// Not every version says why. To ask before each load would be to
 			// read everything twice, with thousands of certificates.
-			if checked := d.check(ctx); errors.As(checked, &refused) {
-				err, blamed = checked, d.blame(refused.log)
+			if checked := d.master.Check(ctx); errors.As(checked, &refused) {
+				err, atFault = checked, d.attribute(refused.Log)
 			}
 		}
-		if len(blamed) == 0 {
+		if len(atFault) == 0 {
 			return err
 		}
-		dirty := map[template.HostKey]bool{}
-		for key, message := range blamed {
-			d.quarantine(key, message, dirty)
+		for _, key := range slices.SortedFunc(maps.Keys(atFault), model.RouteKey.Compare) {
+			d.quarantine(key, atFault[key])
 		}
-		d.rehost(dirty)
-		if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
-			return err
-		}
+		d.desired.Reject(slices.Collect(maps.Keys(atFault)))
 	}
 	return err
 }

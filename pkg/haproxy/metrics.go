@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"router/pkg/haproxy/diff"
 )
 
 // Metrics count what the data plane does. The names that begin with
@@ -67,8 +69,10 @@ func (m *Metrics) command(kind string, ok bool) {
 	m.commands.WithLabelValues(kind, result).Inc()
 }
 
-func (m *Metrics) drift(commands []Command) {
-	for _, c := range commands {
-		m.driftTotal.WithLabelValues(c.Kind).Inc()
+func (m *Metrics) drift(plan diff.Plan) {
+	for _, c := range plan.Commands {
+		if c.Kind != "" {
+			m.driftTotal.WithLabelValues(c.Kind).Inc()
+		}
 	}
 }

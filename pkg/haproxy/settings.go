@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"router/pkg/haproxy/process"
 )
 
 // SettingsError is the error of router-wide settings that HAProxy refuses.
@@ -19,10 +21,10 @@ type SettingsError struct {
 type Complaint struct{ Line, Message string }
 
 // Error implements error.
-func (e *SettingsError) Error() string { return ErrRefused.Error() + ": " + alerts(e.log) }
+func (e *SettingsError) Error() string { return (&process.Refusal{Log: e.log}).Error() }
 
 // Unwrap implements error.
-func (e *SettingsError) Unwrap() error { return ErrRefused }
+func (e *SettingsError) Unwrap() error { return process.ErrRefused }
 
 // lineNumber finds the line that a message of HAProxy is about.
 var lineNumber = regexp.MustCompile(`(?i)\s*(?:parsing|at) \[[^\]]+:(\d+)\]\s*:?\s*`)
@@ -31,18 +33,18 @@ var lineNumber = regexp.MustCompile(`(?i)\s*(?:parsing|at) \[[^\]]+:(\d+)\]\s*:?
 // a mistake in the router's own settings is told at once, and is never taken
 // for a route's.
 func (d *DataPlane) checkSettings(ctx context.Context) error {
-	if err := d.persist(everything(d.disk.state, d.desired)); err != nil {
+	if err := d.write(); err != nil {
 		return err
 	}
-	err := d.check(ctx)
-	var refused *refusal
+	err := d.master.Check(ctx)
+	var refused *process.Refusal
 	if !errors.As(err, &refused) {
 		return err
 	}
-	text, _ := d.disk.state.configText(d.features)
+	text, _ := d.files.image.ConfigText(d.Features())
 	lines := strings.Split(text, "\n")
-	settings := &SettingsError{log: refused.log}
-	for message := range strings.Lines(refused.log) {
+	settings := &SettingsError{log: refused.Log}
+	for message := range strings.Lines(refused.Log) {
 		at := lineNumber.FindStringSubmatchIndex(message)
 		if at == nil || !strings.Contains(message, "[ALERT]") {
 			continue
