@@ -4,12 +4,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
-	"router/pkg/pki"
 	"router/test/certs"
 	"router/test/haproxies"
 	"router/test/routertest"
@@ -54,18 +53,15 @@ func TestMoreHostsBelowAWildcardThanALineTakes(t *testing.T) {
 		}
 		check := func(what string) {
 			t.Helper()
-			line := d.desired.Hosts["*.wild.test"]
-			if n := len(line.text("*.wild.test")); n > maxPayload || n < maxPayload-100 {
+			line := d.desired.State.Hosts["*.wild.test"]
+			if n := len(line.Text("*.wild.test")); n > runtime.MaxPayload || n < runtime.MaxPayload-100 {
 				t.Errorf("%s: the line has %d bytes", what, n)
 			}
-			s, err := d.openSession(t.Context())
-			if err != nil {
+			if err := d.worker.Resync(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			defer s.close()
-			shown, err := showHosts(t.Context(), s, d.files.CrtList.String())
-			if err != nil || shown["*.wild.test"] != line || len(shown) != len(d.desired.Hosts) {
-				t.Errorf("%s: the line is %q, want %q; %d lines, %v", what, shown["*.wild.test"], line, len(shown), err)
+			if shown := d.worker.Applied.Hosts; shown["*.wild.test"] != line || len(shown) != len(d.desired.State.Hosts) {
+				t.Errorf("%s: the line is %q, want %q; %d lines", what, shown["*.wild.test"], line, len(shown))
 			}
 		}
 		check("from the file")
@@ -86,7 +82,7 @@ func TestMoreHostsBelowAWildcardThanALineTakes(t *testing.T) {
 }
 
 // shown is the name in the certificate that a host's clients get.
-func shown(t *testing.T, d *DataPlane, host string) string {
+func shown(t *testing.T, d Counting, host string) string {
 	t.Helper()
 	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", d.opts.Global.Listen.HTTPSPort), &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // a test
 	if err != nil {
@@ -94,40 +90,4 @@ func shown(t *testing.T, d *DataPlane, host string) string {
 	}
 	defer func() { _ = conn.Close() }()
 	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
-}
-
-func TestLinesOfTheDefaultCertificate(t *testing.T) {
-	ca, err := certs.NewAuthority("default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	many := []string{"first.test"}
-	for i := range 900 {
-		many = append(many, fmt.Sprintf("name-%03d.example.test", i))
-	}
-	for _, tt := range []struct {
-		name  string
-		names []string
-		want  string
-	}{
-		{"names", []string{"A.test", "*.b.test", "b.test"}, "*.b.test a.test b.test"},
-		{"what is no name of a host", []string{"a.test", "!b.test", "*", "x y", "[alpn", "#c", "*.*.test"}, "a.test"},
-		{"no name at all", []string{"a b"}, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			pair, err := ca.Issue(tt.names...)
-			if got := strings.Join(namesOf(pki.Leaf(pairOf(t, pair, err).Chain)), " "); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-	pair, err := ca.Issue(many...)
-	d := &DataPlane{own: newOwnCertificates(), desired: newState(nil), pending: newScope(), opts: Options{Logger: slog.New(slog.DiscardHandler)}}
-	d.opts.Global.TLS.StrictSNI, d.opts.Global.TLS.DefaultCertificate = true, *pairOf(t, pair, err)
-	d.own.set("first.test", keyECDSA)
-	d.wantDefaultNames()
-	names := strings.Fields(d.defaultNames)
-	if len(d.defaultNames) > maxPayload || len(names) < 500 || slices.Contains(names, "first.test") || d.desired.Hosts[d.defaultNames] != (CrtLine{}) {
-		t.Errorf("%d names, %d bytes", len(names), len(d.defaultNames))
-	}
 }

@@ -25,7 +25,7 @@ import (
 )
 
 type plane struct {
-	*haproxy.DataPlane
+	haproxy.Counting
 	http, https int
 	dir         string
 }
@@ -70,7 +70,8 @@ func newPlane(t testing.TB, binary string, change ...func(*haproxy.Options)) *pl
 	for _, c := range change {
 		c(&o)
 	}
-	if p.DataPlane, err = haproxy.New(ctx, o); err != nil {
+	p.Counting = haproxy.Counting{DataPlane: haproxy.New(o)}
+	if err := p.Prepare(ctx); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -124,7 +125,7 @@ func route(name, host string, servers ...model.Server) *model.Route {
 	}
 }
 
-func apply(t *testing.T, p *plane, c model.Change) model.Outcome {
+func apply(t *testing.T, p *plane, c model.Change) haproxy.CountedOutcome {
 	t.Helper()
 	o, err := p.Apply(context.Background(), c)
 	if err != nil {
@@ -134,6 +135,22 @@ func apply(t *testing.T, p *plane, c model.Change) model.Outcome {
 		t.Errorf("%s rejected: %s", k, m)
 	}
 	return o
+}
+
+// settle does what is due later, such as writing the files.
+func (p *plane) settle(t *testing.T, o haproxy.CountedOutcome) {
+	t.Helper()
+	for range 20 {
+		if o.Next.IsZero() {
+			return
+		}
+		<-time.After(time.Until(o.Next))
+		var err error
+		if o, err = p.Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("there is always something due: %+v", o)
 }
 
 func TestServersChangeWithoutReload(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
 	"router/test/haproxies"
 )
@@ -34,36 +35,33 @@ func TestDriftIsRepaired(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := observed(t, d)
-		backend := d.backends[edge.Key]
-		servers := d.applied.Backends[backend].Servers
+		backend := d.backendOf(edge.Key)
+		servers := d.worker.Applied.Backends[backend].Servers
 		server := backend + "/" + servers[0].Name
-		table := d.files.Maps.HTTPS.String()
-		key := slices.Sorted(maps.Keys(d.applied.Tables[table]))[0]
-		cert := d.applied.Hosts["h0.test"].Path
-		ca := d.cas[secure.Key]
-		list := slices.Sorted(maps.Keys(d.applied.Lists))[0]
+		table := d.opts.Layout.Maps.HTTPS.String()
+		key := slices.Sorted(maps.Keys(d.worker.Applied.Tables[table]))[0]
+		cert := d.worker.Applied.Hosts["h0.test"].Path
+		ca := slices.Collect(maps.Keys(d.desired.State.NamedCAs()))[0]
+		list := slices.Sorted(maps.Keys(d.worker.Applied.Lists))[0]
 		other := w.certs[1].Chain + w.certs[1].Key.Reveal()
 		tampers := map[string][]string{
 			"server in maintenance": {"set server " + server + " state maint"},
 			"weight":                {"set server " + server + " weight 77"},
 			"address":               {"set server " + server + " state maint", "set server " + server + " addr 127.0.1.9 port 9", "set server " + server + " state ready"},
 			"health":                {"set server " + server + " health down"},
-			"entry removed":         {"del map " + table + " " + escapeWord(key)},
-			"entry changed":         {"set map " + table + " " + escapeWord(key) + " _redirect"},
+			"entry removed":         {"del map " + table + " " + runtime.EscapeWord(key)},
+			"entry changed":         {"set map " + table + " " + runtime.EscapeWord(key) + " _redirect"},
 			"entry added":           {"add map " + table + " evil.test/ " + backend},
-			"certificate":           {payload("set ssl cert "+cert, compactPEM(other)), "commit ssl cert " + cert},
-			"CA":                    {payload("set ssl ca-file "+ca, compactPEM(w.cas[1])), "commit ssl ca-file " + ca},
+			"certificate":           {runtime.Payload("set ssl cert "+cert, other), "commit ssl cert " + cert},
+			"CA":                    {runtime.Payload("set ssl ca-file "+ca, w.cas[1]), "commit ssl ca-file " + ca},
 			"allowlist":             {"add acl " + list + " 0.0.0.0/0"},
 		}
 		for _, name := range slices.Sorted(maps.Keys(tampers)) {
 			t.Run(name, func(t *testing.T) {
-				s, err := d.openSession(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.close()
+				s := d.session(t)
+				defer s.Close()
 				for _, command := range tampers[name] {
-					if _, err := s.do(t.Context(), command); err != nil {
+					if _, err := s.Do(t.Context(), command); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -98,7 +96,7 @@ func prefixes(texts ...string) (list []netip.Prefix) {
 }
 
 // drifts adds the counter up over its labels.
-func drifts(t *testing.T, d *DataPlane) (total float64) {
+func drifts(t *testing.T, d Counting) (total float64) {
 	t.Helper()
 	metrics := make(chan prometheus.Metric, 100)
 	d.opts.Metrics.driftTotal.Collect(metrics)

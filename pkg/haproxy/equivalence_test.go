@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"router/conf"
+	"router/pkg/haproxy/config"
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
 	"router/pkg/template"
 	"router/test/certs"
@@ -32,7 +34,7 @@ var sequences = flag.Int("sequences", 10, "random sequences of changes to replay
 
 // newTestPlane makes a data plane that listens on
 // loopback ports of its own; dial may be nil.
-func newTestPlane(t *testing.T, binary string, dial func(context.Context, string) (net.Conn, error)) *DataPlane {
+func newTestPlane(t *testing.T, binary string, dial func(context.Context, string) (net.Conn, error)) Counting {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {
@@ -62,29 +64,39 @@ func newTestPlane(t *testing.T, binary string, dial func(context.Context, string
 		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 	}
-	d, err := New(t.Context(), Options{
+	d := Counting{New(Options{
 		Binary: binary, Layout: layout, Templates: templates, Global: g,
 		ErrorPages: map[int][]byte{503: []byte("HTTP/1.0 503 x\r\n\r\n"), 404: []byte("HTTP/1.0 404 x\r\n\r\n")},
 		Logger:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 4})),
 		Output:     io.Discard, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Dial: dial,
-	})
-	if err != nil {
+	})}
+	if err := d.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.end(t) })
 	return d
 }
 
-// end stops HAProxy and removes its files; more than once is once.
-func (d *DataPlane) end(t *testing.T) {
+// session is a connection to the running worker.
+func (d Counting) session(t *testing.T) *runtime.Session {
 	t.Helper()
-	if d.process == nil {
+	s, err := runtime.Open(t.Context(), d.opts.Layout.RuntimeSocket.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// end stops HAProxy and removes its files; more than once is once.
+func (d Counting) end(t *testing.T) {
+	t.Helper()
+	if d.master.Exited() == nil {
 		return
 	}
-	if err := d.process.stop(context.Background(), 0); err != nil {
+	if err := d.master.Stop(context.Background(), 0); err != nil {
 		t.Error(err)
 	}
-	_ = os.RemoveAll(strings.TrimSuffix(d.files.Config.String(), "/conf/haproxy.config"))
+	_ = os.RemoveAll(strings.TrimSuffix(d.opts.Layout.Config.String(), "/conf/haproxy.config"))
 }
 
 // world makes random routes.
@@ -219,89 +231,76 @@ func (w *world) route(i int, key model.RouteKey) *model.Route {
 // observed is what a running HAProxy has, as far as requests can tell: the
 // names of slots, and servers that take nothing, are left out; those that the
 // access log has for them are not.
-func observed(t *testing.T, d *DataPlane) map[string]string {
+func observed(t *testing.T, d Counting) map[string]string {
 	t.Helper()
 	ctx := t.Context()
-	s, err := d.openSession(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	do := func(command string) string {
-		answer, err := s.do(ctx, command)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer
-	}
+	s := d.session(t)
+	defer s.Close()
 	seen := map[string]string{}
-	servers, err := parseServers(do("show servers state"))
+	servers, err := s.Servers(ctx, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var slots map[string]string
-	if !d.features.DynamicServers {
-		if slots, err = showTable(ctx, s, d.files.Maps.Slots.String()); err != nil {
+	if !d.Features().DynamicServers {
+		if slots, err = s.Map(ctx, d.opts.Layout.Maps.Slots.String()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name := range d.desired.Backends {
+	for name := range d.desired.State.Backends {
 		var ready []string
-		for server, l := range servers[d.applied.live(name)] {
-			if l.ready {
-				if !d.features.DynamicServers {
-					server = slots[server+"@"+d.applied.live(name)]
+		for server, l := range servers[d.worker.Applied.RuntimeName(name)] {
+			if l.Ready {
+				if !d.Features().DynamicServers {
+					server = slots[server+"@"+d.worker.Applied.RuntimeName(name)]
 				}
-				ready = append(ready, fmt.Sprintf("%s %s:%d weight %d down %v", server, l.address, l.port, l.weight, l.down))
+				ready = append(ready, fmt.Sprintf("%s %s:%d weight %d down %v", server, l.Address, l.Port, l.Weight, l.Down))
 			}
 		}
 		slices.Sort(ready)
 		seen["backend "+name] = strings.Join(ready, "\n")
 	}
-	base := strings.TrimSuffix(d.files.Config.String(), "conf/haproxy.config")
+	base := strings.TrimSuffix(d.opts.Layout.Config.String(), "conf/haproxy.config")
 	relative := func(path string) string { return strings.TrimPrefix(path, base) }
-	for _, table := range d.files.Maps.All() {
-		entries, err := showTable(ctx, s, table.String())
+	for _, table := range d.opts.Layout.Maps.All() {
+		entries, err := s.Map(ctx, table.String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for key, value := range entries {
-			value = d.applied.inward(value)
+			value = d.worker.Applied.FromRuntime(value)
 			seen["table "+relative(table.String())+" "+key] = value
 		}
 	}
-	hosts, err := showHosts(ctx, s, d.files.CrtList.String())
+	lines, err := s.CrtList(ctx, d.opts.Layout.CrtList.String(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for host, line := range hosts {
-		path := line.Path
-		seen["host "+host] = relative(path) + line.Except
-		for line := range strings.Lines(do("show ssl cert " + path)) {
-			if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
-				seen["certificate "+relative(path)] = print
-			}
+	for _, l := range lines {
+		if _, _, ok := config.ParseFilters(l.Path, l.Filters); !ok {
+			continue // The default certificate is another for each process.
 		}
+		seen["host "+strings.Join(l.Filters, " ")] = relative(l.Path)
+		prints, err := s.CertificateFingerprints(ctx, l.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen["certificate "+relative(l.Path)] = strings.Join(prints, " ")
 	}
-	for path := range d.desired.Lists {
-		var entries []string
-		for line := range strings.Lines(do("show acl " + path)) {
-			if fields := strings.Fields(line); len(fields) == 2 {
-				entries = append(entries, fields[1])
-			}
+	for path := range d.desired.State.Lists {
+		entries, err := s.ACL(ctx, path)
+		if err != nil {
+			t.Fatal(err)
 		}
 		slices.Sort(entries)
 		seen["list "+relative(path)] = strings.Join(entries, " ")
 	}
-	for key, path := range d.cas {
-		if len(d.routes[key].Backend.Servers) == 0 {
-			continue // Nothing uses it.
+	for path := range d.desired.State.NamedCAs() {
+		prints, err := s.CAFingerprints(ctx, path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for line := range strings.Lines(do("show ssl ca-file " + path)) {
-			if print, found := strings.CutPrefix(line, "SHA1 FingerPrint: "); found {
-				seen["ca "+relative(path)] = print
-			}
-		}
+		seen["ca "+relative(path)] = strings.Join(prints, " ")
 	}
 	return seen
 }

@@ -5,13 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"syscall"
 	"testing"
 	"time"
 
-	"router/pkg/model"
+	"router/pkg/haproxy/runtime"
 	"router/test/haproxies"
 )
 
@@ -35,7 +34,7 @@ func (f *faultyDial) dial(ctx context.Context, path string) (net.Conn, error) {
 		f.armed = nil
 		return nil, errors.New("connection refused on purpose")
 	}
-	conn, err := dial(ctx, path)
+	conn, err := runtime.Dial(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +106,7 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 					continue
 				}
 				name := fmt.Sprintf("%s at command %d", kind, at)
-				f.armed, f.lines = &fault{kind: kind, at: at, worker: func() int { return d.worker }}, 0
+				f.armed, f.lines = &fault{kind: kind, at: at, worker: d.master.Worker}, 0
 				started := time.Now()
 				o, err := d.Apply(t.Context(), w.step())
 				f.armed = nil
@@ -115,7 +114,7 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 				if took := time.Since(started); err != nil || took > 2*time.Second {
 					t.Errorf("%s: after %v: %v", name, took, err)
 				}
-				compare(t, name, observed(t, d), wanted(t, d))
+				compare(t, name, observed(t, d), coldStart(t, binary, w))
 				if t.Failed() {
 					return
 				}
@@ -127,7 +126,7 @@ func TestFaultsOnTheSocketAreRepaired(t *testing.T) {
 
 // settle does what the controller's loop does: it looks again until there is
 // no error, and when HAProxy has ended.
-func settle(t *testing.T, d *DataPlane, o model.Outcome, err error) error {
+func settle(t *testing.T, d Counting, o CountedOutcome, err error) error {
 	t.Helper()
 	for range 20 {
 		select {
@@ -138,7 +137,7 @@ func settle(t *testing.T, d *DataPlane, o model.Outcome, err error) error {
 		}
 		if err == nil && len(o.Pending) == 0 {
 			// A process that was killed may not have been seen to end yet.
-			if _, alive := d.servingPID(t.Context()); alive == nil {
+			if _, alive := runtime.Query(t.Context(), d.opts.Layout.RuntimeSocket.String(), "show info"); alive == nil {
 				return nil
 			}
 		}
@@ -149,14 +148,4 @@ func settle(t *testing.T, d *DataPlane, o model.Outcome, err error) error {
 		o, err = d.Converge(t.Context())
 	}
 	return fmt.Errorf("not settled: %+v, %w", o, err)
-}
-
-// wanted is what requests should find, from what is wanted alone.
-func wanted(t *testing.T, d *DataPlane) map[string]string {
-	t.Helper()
-	w := &world{routes: maps.Clone(d.routes), held: map[model.RouteKey]model.Reservation{}, failing: maps.Clone(d.failing)}
-	for k, h := range d.held {
-		w.held[k] = model.Reservation{Key: k, HostKey: h}
-	}
-	return coldStart(t, d.opts.Binary, w)
 }

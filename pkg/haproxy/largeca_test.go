@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"router/pkg/haproxy/config"
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
 	"router/test/certs"
 	"router/test/haproxies"
@@ -13,7 +15,7 @@ import (
 // by no worker: it must not be missed at each verification.
 func TestALargeCAWithoutServersCausesNoReloads(t *testing.T) {
 	var bundle strings.Builder
-	for bundle.Len() <= maxPayload {
+	for bundle.Len() <= runtime.MaxPayload {
 		ca, err := certs.NewAuthority("one of many")
 		if err != nil {
 			t.Fatal(err)
@@ -55,10 +57,10 @@ func TestALargeCAWithoutServersCausesNoReloads(t *testing.T) {
 }
 
 // liveServers are the servers that HAProxy has of a route.
-func liveServers(t *testing.T, d *DataPlane, name string) []Server {
+func liveServers(t *testing.T, d Counting, name string) []config.Server {
 	t.Helper()
-	if err := d.refresh(t.Context()); err != nil {
+	if err := d.worker.Resync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return d.applied.Backends[d.backends[model.RouteKey{Namespace: "ns", Name: name}]].Servers
+	return d.worker.Applied.Backends[d.backendOf(model.RouteKey{Namespace: "ns", Name: name})].Servers
 }

@@ -91,7 +91,7 @@ func TestRoutesWithOneCAShareAFile(t *testing.T) {
 		if o := apply(t, p, model.Change{Upsert: []*model.Route{secure("first")}}); o.Reloaded || len(o.Pending) > 0 {
 			t.Errorf("a route with a CA that another has took a reload: %+v", o)
 		}
-		apply(t, p, model.Change{Delete: []model.RouteKey{first.Key, second.Key}})
+		p.settle(t, apply(t, p, model.Change{Delete: []model.RouteKey{first.Key, second.Key}}))
 		files(0)
 		if o, err := p.Verify(context.Background()); err != nil || o.Reloaded {
 			t.Errorf("verifying: %+v, %v", o, err)

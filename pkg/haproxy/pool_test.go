@@ -195,7 +195,7 @@ func TestManyRoutesAtOnce(t *testing.T) {
 	})
 }
 
-func converge(t *testing.T, p *plane) model.Outcome {
+func converge(t *testing.T, p *plane) haproxy.CountedOutcome {
 	t.Helper()
 	o, err := p.Converge(context.Background())
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"router/pkg/haproxy/runtime"
 	"router/pkg/model"
 	"router/test/haproxies"
 )
@@ -37,7 +38,7 @@ func TestARouteThatCannotBeRepairedIsLeftOut(t *testing.T) {
 			haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 				var lie [2]string
 				d := newTestPlane(t, binary, func(ctx context.Context, path string) (net.Conn, error) {
-					conn, err := dial(ctx, path)
+					conn, err := runtime.Dial(ctx, path)
 					return liar{conn, &lie}, err
 				})
 				upsert := func(routes ...*model.Route) {
@@ -88,7 +89,7 @@ func TestWhatAReloadMendsIsServed(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		var lie [2]string
 		d := newTestPlane(t, binary, func(ctx context.Context, path string) (net.Conn, error) {
-			conn, err := dial(ctx, path)
+			conn, err := runtime.Dial(ctx, path)
 			return liar{conn, &lie}, err
 		})
 		if _, err := d.Apply(t.Context(), model.Change{Upsert: []*model.Route{simple("bad", "127.0.1.9"), simple("good", "127.0.1.1")}}); err != nil {
@@ -112,7 +113,7 @@ func TestNotAllRoutesAreLeftOut(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
 		var lie [2]string
 		d := newTestPlane(t, binary, func(ctx context.Context, path string) (net.Conn, error) {
-			conn, err := dial(ctx, path)
+			conn, err := runtime.Dial(ctx, path)
 			return liar{conn, &lie}, err
 		})
 		var routes []*model.Route
@@ -143,8 +144,8 @@ func simple(name, address string) *model.Route {
 }
 
 // wantedEntries are the values of all lookup tables.
-func wantedEntries(d *DataPlane) (list []string) {
-	for _, entries := range d.desired.Tables {
+func wantedEntries(d Counting) (list []string) {
+	for _, entries := range d.desired.State.Tables {
 		for _, value := range entries {
 			list = append(list, value)
 		}

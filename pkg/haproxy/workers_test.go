@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"router/pkg/haproxy"
+	"router/pkg/haproxy/process"
 	"router/pkg/model"
 	"router/pkg/template"
 	"router/test/haproxies"
@@ -52,14 +52,14 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // supervise runs a supervisor until the test ends.
-func supervise(t *testing.T, p *plane, maxAge time.Duration) *haproxy.Supervisor {
+func supervise(t *testing.T, p *plane, maxAge time.Duration) *process.Supervisor {
 	t.Helper()
 	layout, err := template.NewLayout(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := haproxy.NewSupervisor(haproxy.SupervisorOptions{
-		MasterSocket: layout.MasterSocket, MaxAge: maxAge, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	s := process.NewSupervisor(process.SupervisorOptions{
+		MasterSocket: layout.MasterSocket.String(), MaxAge: maxAge, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Registry: prometheus.NewRegistry(), Now: time.Now,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

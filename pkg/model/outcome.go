@@ -10,8 +10,6 @@ type Outcome struct {
 	// Pending are routes that are served as they were, or not yet, until the
 	// next reload.
 	Pending []RouteKey
-	// Reloaded is whether there was a reload.
-	Reloaded bool
 	// Next is when the proxy is to be looked at again; zero for not before the
 	// next change.
 	Next time.Time

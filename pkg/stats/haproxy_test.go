@@ -68,13 +68,13 @@ func newPlane(t *testing.T, binary string) *plane {
 			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
 	}
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	p.DataPlane, err = haproxy.New(t.Context(), haproxy.Options{
+	p.DataPlane = haproxy.New(haproxy.Options{
 		Binary: binary, Layout: p.layout, Templates: templates, Global: global,
 		ErrorPages: map[int][]byte{503: errorPage(t, "error-page-503.http"), 404: errorPage(t, "error-page-404.http")},
 		Logger:     logger, Output: io.Discard, Metrics: haproxy.NewMetrics(p.registry), Now: time.Now,
 		BeforeReload: func(ctx context.Context) { p.stats.Collector().BeforeReload(ctx) },
 	})
-	if err != nil {
+	if err := p.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -104,8 +104,9 @@ func errorPage(t *testing.T, name string) []byte {
 	return b
 }
 
-// serveRoutes makes routes, each with one pod, what HAProxy serves.
-func (p *plane) serveRoutes(t *testing.T, names ...string) model.Outcome {
+// serveRoutes makes routes, each with one pod, what HAProxy serves, and reports
+// whether that took a reload.
+func (p *plane) serveRoutes(t *testing.T, names ...string) (reloaded bool) {
 	t.Helper()
 	var change model.Change
 	for _, name := range names {
@@ -120,26 +121,38 @@ func (p *plane) servePods(t *testing.T, name string, pods int) {
 	p.apply(t, model.Change{Upsert: []*model.Route{newRoute(t, name, pods)}})
 }
 
-func (p *plane) apply(t *testing.T, change model.Change) model.Outcome {
+func (p *plane) apply(t *testing.T, change model.Change) (reloaded bool) {
 	t.Helper()
+	before := p.loads(t)
 	outcome, err := p.Apply(t.Context(), change)
 	if err != nil || len(outcome.Rejected) > 0 || len(outcome.Pending) > 0 {
 		t.Fatalf("%+v, %v", outcome, err)
 	}
-	return outcome
+	return p.loads(t) > before
+}
+
+// loads is how often HAProxy has read its files.
+func (p *plane) loads(t *testing.T) (n uint64) {
+	t.Helper()
+	families, err := p.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "template_router_reload_seconds" {
+			n = f.GetMetric()[0].GetSummary().GetSampleCount()
+		}
+	}
+	return n
 }
 
 // reload adds a route with settings that no other has.
 func (p *plane) reload(t *testing.T) bool {
 	t.Helper()
-	outcome, err := p.Apply(t.Context(), model.Change{Upsert: []*model.Route{{
+	return p.apply(t, model.Change{Upsert: []*model.Route{{
 		Key: model.RouteKey{Namespace: "ns", Name: "other"}, Match: model.Match{Host: "other.test"},
 		Backend: model.Backend{Balance: model.BalanceLeastConn, Forwarded: model.ForwardedNever, CheckInterval: 5 * time.Second},
 	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return outcome.Reloaded
 }
 
 // newRoute makes a route and its pods, which are checked if there are several.
@@ -213,7 +226,7 @@ func TestHAProxysCountersGoOnOverReloads(t *testing.T) {
 		p.serveRoutes(t, "one")
 		p.get(t, "one", 3)
 		// It is served by a spare backend, until the reload gives it its own.
-		if p.serveRoutes(t, "two").Reloaded {
+		if p.serveRoutes(t, "two") {
 			t.Fatal("a route like another took a reload")
 		}
 		p.get(t, "two", 1)
@@ -332,7 +345,7 @@ func TestThePageNamesRoutesAndNothingThatIsSpare(t *testing.T) {
 	haproxies.Each(t, func(t *testing.T, binary string) {
 		p := newPlane(t, binary)
 		p.serveRoutes(t, "one")
-		if p.serveRoutes(t, "two").Reloaded {
+		if p.serveRoutes(t, "two") {
 			t.Fatal("the second route has a backend of its own")
 		}
 		p.get(t, "two", 1)

@@ -113,7 +113,7 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 		}
 	}
 	r.layout = layout
-	plane, err := haproxy.New(b.Context(), haproxy.Options{
+	plane := haproxy.New(haproxy.Options{
 		Binary: binary, Layout: layout, Templates: templates, ErrorPages: pages, ReloadInterval: 5 * time.Second,
 		Global: model.Global{
 			Listen:     model.Listen{HTTPPort: port(r.http), HTTPSPort: port(r.https), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
@@ -125,7 +125,7 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 		Logger: slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Output: io.Discard,
 		Metrics: haproxy.NewMetrics(r.registry), Now: time.Now,
 	})
-	if err != nil {
+	if err := plane.Prepare(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	r.plane = plane

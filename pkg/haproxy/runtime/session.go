@@ -61,7 +61,7 @@ func Open(ctx context.Context, path string, dial Dialer) (*Session, error) {
 	if dial == nil {
 		dial = Dial
 	}
-	conn, err := Dial(ctx, path)
+	conn, err := dial(ctx, path)
 	if err != nil {
 		return nil, err
 	}
