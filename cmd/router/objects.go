@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	routeclient "github.com/openshift/client-go/route/clientset/versioned"
 	"github.com/prometheus/client_golang/prometheus"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	networkingclient "k8s.io/client-go/kubernetes/typed/networking/v1"
 	"k8s.io/client-go/rest"
 
@@ -24,13 +28,11 @@ import (
 type objectSource struct {
 	run func(context.Context) error
 	// secrets is nil where all of them come unasked, the writers where no status
-	// is written.
+	// is written, elect where all replicas write.
 	secrets       controller.Follower
 	writer        *status.Writer
 	ingressWriter *status.IngressWriter
-	// sweep, if not nil, tidies up after routes that left the selection while
-	// the router was not running. It returns when it is done.
-	sweep func(context.Context)
+	elect         func(context.Context)
 }
 
 func newSource(o options.Options, selection source.Selection, queue *source.Queue, registry prometheus.Registerer, logger *slog.Logger) (objectSource, error) {
@@ -56,36 +58,70 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 	if !o.UpdateStatus {
 		return found, nil
 	}
+	return found, found.writeStatuses(o, config, selection, registry, logger)
+}
+
+// writeStatuses makes the writers of statuses, and what elects one of the
+// replicas to write them.
+func (s *objectSource) writeStatuses(o options.Options, config *rest.Config, selection source.Selection, registry prometheus.Registerer, logger *slog.Logger) error {
 	client, ingresses, err := newStatusClients(config)
 	if err != nil {
-		return objectSource{}, err
+		return err
+	}
+	writing := status.Options{
+		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Logger: logger, Metrics: status.NewMetrics(registry),
+	}
+	if o.Labels != nil || o.Fields != nil {
+		writing.Sweep = &status.Sweep{List: client.List, Namespace: o.Kubernetes.Namespace, Selected: selection.RouteMatches}
+	}
+	s.writer = status.New(writing)
+	setRole := s.writer.SetRole
+	if o.Ingress.Enable {
+		s.ingressWriter = status.NewIngress(status.IngressOptions{
+			Client: ingresses, Hostname: o.CanonicalHostname, Addresses: o.Ingress.Addresses, Logger: logger, Metrics: writing.Metrics,
+		})
+		setRole = func(r status.Role) {
+			s.writer.SetRole(r)
+			s.ingressWriter.SetRole(r)
+		}
+	}
+	namespace, err := ownNamespace(serviceAccountNamespace)
+	if namespace == "" || err != nil {
+		return err
 	}
 	replica, err := os.Hostname()
 	if err != nil {
-		return objectSource{}, fmt.Errorf("telling replicas apart: %w", err)
+		return fmt.Errorf("telling replicas apart: %w", err)
 	}
-	metrics := status.NewMetrics(registry)
-	found.writer = status.New(status.Options{
-		Client: client, RouterName: o.Name, CanonicalHostname: o.CanonicalHostname, Replica: replica, Logger: logger, Now: time.Now,
-		ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: metrics,
-	})
-	if o.Ingress.Enable {
-		found.ingressWriter = status.NewIngress(status.IngressOptions{
-			Client: ingresses, Hostname: o.CanonicalHostname, Addresses: o.Ingress.Addresses, Replica: replica, Logger: logger, Now: time.Now,
-			ContentionWindow: o.ResyncInterval / contentionWindows, Metrics: metrics,
-		})
+	config = rest.CopyConfig(config)
+	config.Timeout = leaseTimeout
+	leases, err := coordinationclient.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("lease client: %w", err)
 	}
-	if o.Labels != nil || o.Fields != nil {
-		found.sweep = func(ctx context.Context) {
-			found.writer.Sweep(ctx, status.SweepOptions{Lister: client, Namespace: o.Kubernetes.Namespace, Selected: selection.RouteMatches})
-		}
-	}
-	return found, nil
+	setRole(status.Following)
+	s.elect = status.Election{Client: leases, Namespace: namespace, RouterName: o.Name, Replica: replica, Logger: logger, Changed: setRole}.Run
+	return nil
 }
 
-// contentionWindows is how many windows of contention there are between two
-// resyncs, as in the reference router.
-const contentionWindows = 10
+// leaseTimeout bounds a request about the Lease; it fits into the time that the
+// leader has to renew it.
+const leaseTimeout = 5 * time.Second
+
+// serviceAccountNamespace is where pods find the name of their namespace.
+const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// ownNamespace is the namespace that the router runs in, "" outside of a cluster.
+func ownNamespace(file string) (string, error) {
+	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
+		return namespace, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("finding the router's own namespace: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
 
 // newStatusClients have a budget of their own, beside that of watches.
 func newStatusClients(config *rest.Config) (status.ClusterClient, networkingclient.IngressesGetter, error) {

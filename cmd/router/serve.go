@@ -253,8 +253,8 @@ func (r *router) parts() []func(context.Context) error {
 	if r.objects.ingressWriter != nil {
 		list = append(list, noError(r.objects.ingressWriter.Run))
 	}
-	if r.objects.sweep != nil {
-		list = append(list, noError(r.objects.sweep))
+	if r.objects.elect != nil {
+		list = append(list, noError(r.objects.elect))
 	}
 	return list
 }

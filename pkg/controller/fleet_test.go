@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -69,7 +68,7 @@ func (f *fleet) join(t *testing.T, lag time.Duration) *replica {
 	defer f.mu.Unlock()
 	r := &replica{neighbours: &neighbours{queue: source.NewQueue(time.Now)}, lag: lag}
 	w := status.New(status.Options{
-		Client: f, RouterName: "public", Replica: fmt.Sprint("replica-", len(f.replicas)), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Client: f, RouterName: "public", Logger: slog.New(slog.DiscardHandler), Metrics: status.NewMetrics(nil),
 	})
 	c := New(Options{
 		Queue: r.queue, DataPlane: r, Status: w, Names: r, Admission: admission.Options{Validate: true, Now: time.Now}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,

@@ -1,10 +1,10 @@
 package status_test
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 
 	"router/pkg/controller/admission"
@@ -32,38 +33,28 @@ import (
 	"router/test/kubetest"
 )
 
-// network is a router's way to the API server. It counts, and fails on
-// request.
+// network is a router's way to the API server. It counts, and can be cut.
 type network struct {
 	inner http.RoundTripper
 	// writes are status updates that were accepted, late ones those that came
 	// after another's.
 	writes, late atomic.Int64
-	// broken is "", "forbidden" or "hanging", for status updates.
-	broken atomic.Value
+	cut          atomic.Bool
 }
 
 // RoundTrip implements http.RoundTripper.
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/status") {
-		return n.inner.RoundTrip(r)
-	}
-	switch n.broken.Load() {
-	case "forbidden":
-		body := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`
-		return &http.Response{
-			StatusCode: http.StatusForbidden, Request: r, Body: io.NopCloser(bytes.NewBufferString(body)),
-			Header: http.Header{"Content-Type": {"application/json"}},
-		}, nil
-	case "hanging":
-		<-r.Context().Done()
-		return nil, r.Context().Err()
+	if n.cut.Load() {
+		return nil, errors.New("the network is cut")
 	}
 	response, err := n.inner.RoundTrip(r)
-	if err == nil && response.StatusCode == http.StatusOK {
-		n.writes.Add(1)
-	} else if err == nil && response.StatusCode == http.StatusConflict {
-		n.late.Add(1)
+	if err == nil && r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/status") {
+		switch response.StatusCode {
+		case http.StatusOK:
+			n.writes.Add(1)
+		case http.StatusConflict:
+			n.late.Add(1)
+		}
 	}
 	return response, err
 }
@@ -76,22 +67,28 @@ type replica struct {
 	done   sync.WaitGroup
 }
 
-// user is who replicas are.
-const user = "router"
+// Replicas are one of these users. Both have what OpenShift's ingress operator
+// gives its routers, and the like for Ingresses; there is no "get" among it.
+const (
+	// user may use leases in the namespace home as well.
+	user = "router"
+	// bareUser may not.
+	bareUser = "bare-router"
+	home     = "routers"
+)
 
-// restricted is how replicas reach the API server.
-func restricted(c *kubetest.Cluster) *rest.Config {
+// as is how a user reaches the API server.
+func as(c *kubetest.Cluster, user string) *rest.Config {
 	config := rest.CopyConfig(c.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: user}
 	return config
 }
 
-// grant gives replicas the permissions that OpenShift's ingress operator gives
-// its routers, and the like for Ingresses; there is no "get" among them.
+// grant gives replicas their permissions.
 func (l *lab) grant() {
 	l.t.Helper()
 	watch := []string{"list", "watch"}
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{
+	rules := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"endpoints", "namespaces", "services"}, Verbs: watch},
 		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: watch},
 		{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
@@ -100,12 +97,27 @@ func (l *lab) grant() {
 		{APIGroups: []string{"route.openshift.io"}, Resources: []string{"routes/status"}, Verbs: []string{"update"}},
 		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: watch},
 		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses/status"}, Verbs: []string{"update"}},
-	}}
-	_, err := l.client.RbacV1().ClusterRoles().Create(l.t.Context(), role, metav1.CreateOptions{})
+	}
+	subject := func(name string) rbacv1.Subject {
+		return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+	}
+	meta := metav1.ObjectMeta{Name: user}
+	_, err := l.client.RbacV1().ClusterRoles().Create(l.t.Context(), &rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
 	if err == nil {
 		_, err = l.client.RbacV1().ClusterRoleBindings().Create(l.t.Context(), &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user}, Subjects: []rbacv1.Subject{subject(user), subject(bareUser)},
+		}, metav1.CreateOptions{})
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.namespace(home)
+	_, err = l.client.RbacV1().Roles(home).Create(l.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
+	}}, metav1.CreateOptions{})
+	if err == nil {
+		_, err = l.client.RbacV1().RoleBindings(home).Create(l.t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user}, Subjects: []rbacv1.Subject{subject(user)},
 		}, metav1.CreateOptions{})
 	}
 	if err != nil {
@@ -114,10 +126,9 @@ func (l *lab) grant() {
 }
 
 // newReplica returns a replica, and how its writer reaches the API server.
-func newReplica(c *kubetest.Cluster) (*replica, *rest.Config) {
+func newReplica(c *kubetest.Cluster, user string) (*replica, *rest.Config) {
 	r := &replica{network: &network{}}
-	r.broken.Store("")
-	config := restricted(c)
+	config := as(c, user)
 	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
 		r.inner = inner
 		return r.network
@@ -125,9 +136,9 @@ func newReplica(c *kubetest.Cluster) (*replica, *rest.Config) {
 	return r, config
 }
 
-// run starts a writer, and a watch whose changes are taken, until the end of
+// run starts what writes, and a watch whose changes are taken, until the end of
 // the test.
-func (r *replica) run(t *testing.T, write func(context.Context), o kube.Options, take func([]source.Change)) {
+func (r *replica) run(t *testing.T, o kube.Options, take func([]source.Change), write ...func(context.Context)) {
 	t.Helper()
 	o.Queue, o.Logger = source.NewQueue(time.Now), discard()
 	watch, err := kube.New(o)
@@ -136,7 +147,9 @@ func (r *replica) run(t *testing.T, write func(context.Context), o kube.Options,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.done.Go(func() { write(ctx) })
+	for _, w := range write {
+		r.done.Go(func() { w(ctx) })
+	}
 	r.done.Go(func() {
 		if err := watch.Run(ctx); err != nil {
 			t.Errorf("watching: %v", err)
@@ -160,37 +173,70 @@ func (r *replica) stop() {
 	r.done.Wait()
 }
 
+// elect is how a replica competes for the lease of a router.
+func elect(t *testing.T, config *rest.Config, router, name string, logger *slog.Logger, changed func(status.Role)) func(context.Context) {
+	t.Helper()
+	leases, err := coordinationclient.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed(status.Following)
+	return status.Election{Client: leases, Namespace: home, RouterName: router, Replica: name, Logger: logger, Changed: changed}.Run
+}
+
+// setup is what a replica is started with.
+type setup struct {
+	// user, name and router default to those that may use leases, "replica" and
+	// "public".
+	user, name, router string
+	// labels select routes.
+	labels string
+	// indexFor finds the index of a namespace.
+	indexFor func(namespace string) *admission.Index
+	// alone leaves the election out.
+	alone  bool
+	logger *slog.Logger
+	// word changes what the replica says.
+	word func(*status.Desired)
+}
+
 // router is a replica that decides about routes.
 type router struct {
 	*replica
+	setup
 	writer *status.Writer
 
 	mu     sync.Mutex
 	routes map[model.RouteKey]*routev1.Route
-	// indexFor finds the index of a namespace.
-	indexFor func(namespace string) *admission.Index
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// start runs a replica that selects routes by labels.
-func start(t *testing.T, c *kubetest.Cluster, name, selector string, indexFor func(string) *admission.Index) *router {
+// start runs a replica.
+func start(t *testing.T, c *kubetest.Cluster, s setup) *router {
 	t.Helper()
-	base, config := newReplica(c)
-	r := &router{replica: base, routes: map[model.RouteKey]*routev1.Route{}, indexFor: indexFor}
-	client, err := routeclient.NewForConfig(config)
+	s.user, s.name, s.router = cmp.Or(s.user, user), cmp.Or(s.name, "replica"), cmp.Or(s.router, "public")
+	s.logger = cmp.Or(s.logger, discard())
+	base, config := newReplica(c, s.user)
+	r := &router{replica: base, setup: s, routes: map[model.RouteKey]*routev1.Route{}}
+	routes, err := routeclient.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	selector, err := labels.Parse(s.labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := status.ClusterClient{Routes: routes.RouteV1()}
 	r.writer = status.New(status.Options{
-		Client: status.ClusterClient{Routes: client.RouteV1()}, RouterName: "public", CanonicalHostname: "router.example.org",
-		Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
+		Client: client, RouterName: s.router, CanonicalHostname: "router.example.org", Logger: s.logger, Metrics: status.NewMetrics(nil),
+		Sweep: &status.Sweep{List: client.List, Selected: func(r *routev1.Route) bool { return selector.Matches(labels.Set(r.Labels)) }},
 	})
-	selected, err := labels.Parse(selector)
-	if err != nil {
-		t.Fatal(err)
+	write := []func(context.Context){r.writer.Run}
+	if !s.alone {
+		write = append(write, elect(t, config, s.router, s.name, s.logger, r.writer.SetRole))
 	}
-	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Selection: source.Selection{Labels: selected}}, r.take)
+	r.run(t, kube.Options{Config: as(c, s.user), Selection: source.Selection{Labels: selector}}, r.take, write...)
 	return r
 }
 
@@ -226,10 +272,14 @@ func (r *router) tell(k model.RouteKey, index *admission.Index) {
 		return
 	}
 	route := r.routes[k]
-	r.writer.Set(status.Desired{
+	d := status.Desired{
 		Key: k, UID: route.UID, Host: v.FullHost, WildcardPolicy: route.Spec.WildcardPolicy,
 		Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message,
-	})
+	}
+	if r.word != nil {
+		r.word(&d)
+	}
+	r.writer.Set(d)
 }
 
 // lab is a cluster and what is done to it.
@@ -240,6 +290,9 @@ type lab struct {
 	routes routeclient.Interface
 	// created counts routes.
 	created int
+	// shard is the label of routes that are made, router the name of the router
+	// whose entry is looked at.
+	shard, router string
 }
 
 // notApplied marks routes without the annotation of kubectl apply.
@@ -248,7 +301,7 @@ const notApplied = "not-applied"
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	c := kubetest.Start(t, kubetest.Options{})
-	l := &lab{Cluster: c, t: t, client: kubernetes.NewForConfigOrDie(c.Config), routes: routeclient.NewForConfigOrDie(c.Config)}
+	l := &lab{Cluster: c, t: t, client: kubernetes.NewForConfigOrDie(c.Config), routes: routeclient.NewForConfigOrDie(c.Config), shard: "one", router: "public"}
 	l.grant()
 	return l
 }
@@ -270,7 +323,7 @@ func (l *lab) create(k model.RouteKey, spec routev1.RouteSpec) (*routev1.Route, 
 	}
 	spec.To = routev1.RouteTargetReference{Kind: "Service", Name: "app"}
 	return l.routes.RouteV1().Routes(k.Namespace).Create(l.t.Context(), &routev1.Route{
-		ObjectMeta: metav1.ObjectMeta{Name: k.Name, Labels: map[string]string{"shard": "one"}, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: k.Name, Labels: map[string]string{"shard": l.shard}, Annotations: annotations},
 		Spec:       spec,
 	}, metav1.CreateOptions{})
 }
@@ -339,10 +392,10 @@ func (l *lab) eventually(what string, within time.Duration, complaint func() str
 	}
 }
 
-// entry is the router's entry in a route's status, and its condition Admitted.
-func entry(r *routev1.Route) (*routev1.RouteIngress, *routev1.RouteIngressCondition) {
+// entry is a router's entry in a route's status, and its condition Admitted.
+func entry(r *routev1.Route, router string) (*routev1.RouteIngress, *routev1.RouteIngressCondition) {
 	for i := range r.Status.Ingress {
-		if e := &r.Status.Ingress[i]; e.RouterName == "public" {
+		if e := &r.Status.Ingress[i]; e.RouterName == router {
 			for j := range e.Conditions {
 				if e.Conditions[j].Type == routev1.RouteAdmitted {
 					return e, &e.Conditions[j]
@@ -354,15 +407,21 @@ func entry(r *routev1.Route) (*routev1.RouteIngress, *routev1.RouteIngressCondit
 	return nil, nil
 }
 
+func (l *lab) route(k model.RouteKey) *routev1.Route {
+	l.t.Helper()
+	r, err := l.routes.RouteV1().Routes(k.Namespace).Get(l.t.Context(), k.Name, metav1.GetOptions{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
 // says complains unless a route's status has the host and the reason; the
 // reason "" stands for an admitted route.
 func (l *lab) says(k model.RouteKey, host, reason string) string {
 	l.t.Helper()
-	r, err := l.routes.RouteV1().Routes(k.Namespace).Get(l.t.Context(), k.Name, metav1.GetOptions{})
-	if err != nil {
-		return err.Error()
-	}
-	e, admitted := entry(r)
+	r := l.route(k)
+	e, admitted := entry(r, l.router)
 	if admitted == nil || e.Host != host || admitted.Reason != reason || (admitted.Status == corev1.ConditionTrue) != (reason == "") {
 		return fmt.Sprintf("%s has %+v", k, r.Status.Ingress)
 	}

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -58,20 +59,14 @@ func (c ClusterClient) List(ctx context.Context, namespace string, o metav1.List
 // class names the kind of an error, for metrics and logs.
 func class(err error) string {
 	var network net.Error
-	switch {
-	case apierrors.IsConflict(err):
-		return "conflict"
-	case apierrors.IsNotFound(err):
-		return "not_found"
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return "forbidden"
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return "invalid"
-	case apierrors.IsTooManyRequests(err):
-		return "too_many_requests"
-	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), errors.Is(err, context.DeadlineExceeded),
-		errors.As(err, &network) && network.Timeout():
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
 		return "timeout"
 	}
-	return "other"
+	return cmp.Or(map[metav1.StatusReason]string{
+		metav1.StatusReasonConflict: "conflict", metav1.StatusReasonNotFound: "not_found",
+		metav1.StatusReasonForbidden: "forbidden", metav1.StatusReasonUnauthorized: "forbidden",
+		metav1.StatusReasonInvalid: "invalid", metav1.StatusReasonBadRequest: "invalid",
+		metav1.StatusReasonTooManyRequests: "too_many_requests",
+		metav1.StatusReasonTimeout:         "timeout", metav1.StatusReasonServerTimeout: "timeout",
+	}[apierrors.ReasonForError(err)], "other")
 }

@@ -1,24 +1,22 @@
 // Package status writes what became of each route into the route's status,
 // where oc and the console show it: one entry of status.ingress for each
-// router name, with the conditions and reasons of the reference router.
+// router name, with the conditions and reasons of the reference router. For
+// Ingresses it writes where they are reached.
 //
-// Many replicas of a router, all with the same opinion, share the work without
-// talking to each other. Three things make one write of each real change:
+// All replicas of a router watch and decide the same, and one of them writes:
+// the holder of a Lease, which Elect competes for. The others keep what the
+// statuses should be and what the watch shows of them, so that the next leader
+// knows at once what is missing. Where there is no Lease, every replica writes,
+// a moment apart, and mostly finds that it has been done.
 //
-//   - A write names the version that the watch has shown: who comes late has
-//     mostly seen that the work is done and leaves it, and of two replicas that
-//     write at once one is refused by the API server and looks again. So a
-//     write takes one request, and no permission but to list, watch and update
-//     the status; what the watch does not show, such as a route that left the
-//     selection, is listed by its name.
-//   - A replica learns its turn. One whose writes succeed goes first from then
-//     on; one that sees its work done by another waits between one and three
-//     turns before it writes, and finds that there is nothing left to write.
-//     If the first is gone, the wait is all that is lost.
-//   - A replica that sees its own opinion overwritten waits as well before it
-//     contradicts: mostly the other has only seen a change earlier.
+// A write is read, change, compare, write: it starts from the object that the
+// watch has shown, takes no request where nothing would change, and names the
+// object's version, so that the API server refuses it if there is a newer one.
+// So a write needs no permission but to list and watch the objects and to
+// update their statuses, and two replicas that write at once do no harm. What
+// the watch does not show, such as a route that left the selection, is listed
+// by its name.
 //
-// Routers of one name and different configuration would overwrite each other
-// for ever. That is noticed, told in the log and a counter, and stopped: see
-// contention.go.
+// A status that somebody else overwrites is written again, but ever more
+// slowly: routers of one name and different configuration would go on for ever.
 package status

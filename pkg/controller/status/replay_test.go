@@ -43,13 +43,13 @@ func TestTheAdmissionTableOnARealAPIServer(t *testing.T) {
 		t.Errorf("%d cases can be replayed, want at least 80", len(cases))
 	}
 	none := admission.NewIndex(admission.Options{Now: time.Now})
-	r := start(t, l.Cluster, "replica", "", func(namespace string) *admission.Index {
+	r := start(t, l.Cluster, setup{alone: true, user: bareUser, indexFor: func(namespace string) *admission.Index {
 		var i int
 		if n, _ := fmt.Sscanf(namespace, "case-%d-", &i); n == 1 {
 			return indexes[i]
 		}
 		return none
-	})
+	}})
 	refused := map[string]bool{}
 	for step, more := 0, true; more; step++ {
 		// Objects have ages in seconds: each step makes those of one.
@@ -125,7 +125,7 @@ func (l *lab) differs(name string, want admissiontest.Verdict) string {
 	if err != nil {
 		return err.Error()
 	}
-	e, admitted := entry(r)
+	e, admitted := entry(r, l.router)
 	switch {
 	case admitted == nil:
 		return "there is no entry"

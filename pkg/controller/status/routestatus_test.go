@@ -10,29 +10,37 @@ import (
 )
 
 func TestExtraConditionsAndForeignOnes(t *testing.T) {
-	c := newCluster()
-	p := c.join("one", "", lag)
-	r := c.create("r", "www.example.org")
-	c.edit(key("r"), func(r *routev1.Route) {
-		r.Status.Ingress = []routev1.RouteIngress{
-			{RouterName: "public", Host: "x", Conditions: []routev1.RouteIngressCondition{{Type: routev1.RouteUnservableInFutureVersions, Status: corev1.ConditionTrue}}},
-			{RouterName: "another"}, {RouterName: "public", Host: "y"},
+	inCluster(t, func(t *testing.T, c *cluster) {
+		r := c.create("r", "www.example.org")
+		c.edit(key("r"), func(r *routev1.Route) {
+			r.Status.Ingress = []routev1.RouteIngress{
+				{RouterName: "first"},
+				{RouterName: "public", Host: "x", Conditions: []routev1.RouteIngressCondition{{Type: routev1.RouteUnservableInFutureVersions, Status: corev1.ConditionTrue}}},
+				{RouterName: "another"}, {RouterName: "public", Host: "y"},
+			}
+		})
+		d := *admit(r)
+		d.ExtraConditions = []routev1.RouteIngressCondition{{Type: "Degraded", Status: corev1.ConditionTrue, Reason: "R", Message: "M"}}
+		c.joinAs(Leading, "one", "", lag, func(*routev1.Route) *Desired { return &d })
+		c.run(time.Minute)
+		in := c.route(key("r")).Status.Ingress
+		if len(in) != 3 || in[0].RouterName != "first" || in[1].RouterName != "public" || in[2].RouterName != "another" {
+			t.Fatalf("entries are %+v", in)
+		}
+		if cs := in[1].Conditions; len(cs) != 2 || cs[0].Type != routev1.RouteAdmitted || cs[1].Type != "Degraded" || cs[1].LastTransitionTime == nil {
+			t.Errorf("conditions are %+v", cs)
+		}
+		// Another order of the conditions, and times, are no difference.
+		c.edit(key("r"), func(r *routev1.Route) {
+			cs := r.Status.Ingress[1].Conditions
+			cs[0], cs[1] = cs[1], cs[0]
+			cs[0].LastTransitionTime = nil
+		})
+		c.run(time.Minute)
+		if n := c.writesSoFar(); n != 1 {
+			t.Errorf("%d writes", n)
 		}
 	})
-	d := *admit(r)
-	d.ExtraConditions = []routev1.RouteIngressCondition{{Type: "Degraded", Status: corev1.ConditionTrue, Reason: "R", Message: "M"}}
-	p.opinion = func(*routev1.Route) *Desired { return &d }
-	c.run(t, time.Minute)
-	in := c.routes[key("r")].Status.Ingress
-	if len(in) != 2 || in[0].RouterName != "public" || in[1].RouterName != "another" {
-		t.Fatalf("entries are %+v", in)
-	}
-	if cs := in[0].Conditions; len(cs) != 2 || cs[0].Type != routev1.RouteAdmitted || cs[1].Type != "Degraded" || cs[1].LastTransitionTime == nil {
-		t.Errorf("conditions are %+v", cs)
-	}
-	if c.writes != 1 {
-		t.Errorf("%d writes", c.writes)
-	}
 }
 
 func TestOnlyStatusChanged(t *testing.T) {

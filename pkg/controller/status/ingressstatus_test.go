@@ -28,25 +28,26 @@ type ingressRouter struct {
 // startIngress runs a replica that is reached by a host name.
 func startIngress(t *testing.T, c *kubetest.Cluster, name, hostname string) *ingressRouter {
 	t.Helper()
-	base, config := newReplica(c)
+	base, config := newReplica(c, user)
 	r := &ingressRouter{replica: base}
 	client, err := networkingclient.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.writer = status.NewIngress(status.IngressOptions{
-		Client: client, Hostname: hostname, Addresses: []string{"192.0.2.1"}, Replica: name, Logger: discard(), Now: time.Now, Timeout: 2 * time.Second,
+		Client: client, Hostname: hostname, Addresses: []string{"192.0.2.1"}, Logger: discard(), Metrics: status.NewMetrics(nil),
 	})
 	store := source.NewStore(source.Selection{})
 	owned := map[model.RouteKey]bool{}
-	r.run(t, r.writer.Run, kube.Options{Config: restricted(c), Ingress: true}, func(changes []source.Change) {
+	take := func(changes []source.Change) {
 		for _, change := range changes {
 			store.Apply(change)
 			if change.Key.Kind == source.KindIngress {
 				r.look(owned, store, model.RouteKey{Namespace: change.Key.Namespace, Name: change.Key.Name})
 			}
 		}
-	})
+	}
+	r.run(t, kube.Options{Config: as(c, user), Ingress: true}, take, r.writer.Run, elect(t, config, "public", name, discard(), r.writer.SetRole))
 	return r
 }
 
@@ -102,7 +103,7 @@ func TestFiveReplicasWriteWhereAnIngressIsServed(t *testing.T) {
 		t.Helper()
 		l.eventually(what+": calm", 30*time.Second, func() string {
 			for _, r := range rs {
-				if n := r.writer.Stats().Pending; n > 0 {
+				if n := r.writer.Pending(); n > 0 {
 					return fmt.Sprintf("%d are pending", n)
 				}
 			}
