@@ -112,6 +112,13 @@ func (c *cluster) joinAs(role Role, name, canonical string, lag time.Duration, o
 	return p
 }
 
+// setPace is how long the replica waits before it writes alone.
+func (p *replica) setPace(d time.Duration) {
+	p.writer.mu.Lock()
+	defer p.writer.mu.Unlock()
+	p.writer.pace = d
+}
+
 // lead makes one replica the leader, and the others followers.
 func (c *cluster) lead(leader *replica) {
 	for _, p := range c.replicas {

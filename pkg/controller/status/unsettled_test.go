@@ -45,8 +45,8 @@ func unsettled(t *testing.T, c *cluster) {
 	}
 
 	// Others come, and this one comes back.
-	for _, name := range []string{"two", "three", "one again"} {
-		c.joinAs(Alone, name, "", lag, told("", true))
+	for i, name := range []string{"two", "three", "one again"} {
+		c.joinAs(Alone, name, "", lag, told("", true)).setPace(time.Duration(i) * 100 * time.Millisecond)
 	}
 	one.stop()
 	c.run(time.Hour)

@@ -120,6 +120,9 @@ type writer struct {
 	logger               *slog.Logger
 	metrics              *Metrics
 	failures, overwrites workqueue.TypedRateLimiter[model.RouteKey]
+	// pace is how long this replica waits before it writes without a leader: with
+	// luck there is one that is always first.
+	pace time.Duration
 	// gained tells that this replica writes from now on.
 	gained chan struct{}
 
@@ -140,6 +143,7 @@ func newWriter(k kind, logger *slog.Logger, metrics *Metrics) *writer {
 			workqueue.NewTypedItemFastSlowRateLimiter[model.RouteKey](soonAfter, rarelyAfter, soonOverwrites),
 			&workqueue.TypedBucketRateLimiter[model.RouteKey]{Limiter: rate.NewLimiter(overwritesPerSecond, overwritesBurst)},
 		),
+		pace:   rand.N(spread), //nolint:gosec // it spreads the replicas
 		gained: make(chan struct{}, 1), records: map[model.RouteKey]*record{}, logged: map[string]time.Time{},
 	}
 }
@@ -197,11 +201,11 @@ func (w *writer) Run(ctx context.Context) {
 
 // add has an object looked at.
 func (w *writer) add(k model.RouteKey) {
-	wait := time.Duration(0)
 	if w.role == Alone {
-		wait = rand.N(spread) //nolint:gosec // it spreads the replicas
+		w.after(k, w.pace)
+	} else {
+		w.after(k, 0)
 	}
-	w.after(k, wait)
 }
 
 func (w *writer) after(k model.RouteKey, wait time.Duration) {
