@@ -4,6 +4,7 @@ package deploy
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,7 @@ func objects(t *testing.T) map[string]runtime.Object {
 			}
 			o := map[string]runtime.Object{
 				"Namespace": &corev1.Namespace{}, "ServiceAccount": &corev1.ServiceAccount{}, "ClusterRole": &rbacv1.ClusterRole{},
+				"Role": &rbacv1.Role{}, "RoleBinding": &rbacv1.RoleBinding{},
 				"ClusterRoleBinding": &rbacv1.ClusterRoleBinding{}, "DaemonSet": &appsv1.DaemonSet{}, "IngressClass": &networkingv1.IngressClass{},
 			}[kind.Kind]
 			if o == nil {
@@ -80,6 +82,20 @@ func TestTheRoleAsksForNoMore(t *testing.T) {
 				t.Errorf("%v: the verb %s is not needed", r.Resources, verb)
 			}
 		}
+	}
+}
+
+// The replicas elect who writes statuses, in their own namespace and nowhere else.
+func TestTheReplicasMayUseALease(t *testing.T) {
+	all := objects(t)
+	role, binding, set := all["Role"].(*rbacv1.Role), all["RoleBinding"].(*rbacv1.RoleBinding), all["DaemonSet"].(*appsv1.DaemonSet)
+	if role.Namespace != set.Namespace || binding.Namespace != set.Namespace || binding.RoleRef.Name != role.Name ||
+		binding.Subjects[0].Name != set.Spec.Template.Spec.ServiceAccountName || binding.Subjects[0].Namespace != set.Namespace {
+		t.Errorf("the role %+v and its binding %+v are not those of the daemon set", role.ObjectMeta, binding)
+	}
+	want := []rbacv1.PolicyRule{{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}}}
+	if !reflect.DeepEqual(role.Rules, want) {
+		t.Errorf("rules are %+v, want %+v", role.Rules, want)
 	}
 }
 
