@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/coder/websocket v1.8.14
-	github.com/fsnotify/fsnotify v1.10.1
 	github.com/google/renameio/v2 v2.0.2
 	github.com/haproxytech/client-native/v6 v6.2.5
 	github.com/openshift/api v0.0.0-20251015095338-264e80a2b6e7

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -60,7 +61,10 @@ func decodeDocument(doc document) (result decoded) {
 	return d.decoded
 }
 
-type decoder struct{ decoded }
+type decoder struct {
+	decoded
+	fields *fields
+}
 
 // lost reports something that cannot be told which object it is.
 func (d *decoder) lost(line int, format string, args ...any) {
@@ -73,12 +77,12 @@ func (d *decoder) json(text []byte) {
 		d.lost(1+bytes.Count(text[:invalidAt(text)], []byte("\n")), "not valid JSON: bytes that are not UTF-8")
 		return
 	}
-	root, err := jsonTree(text)
-	if err != nil {
+	var err error
+	if d.fields, err = fieldsOfJSON(text); err != nil {
 		d.lost(1, "not valid JSON: %v", err)
 		return
 	}
-	d.value(text, root, identity{}, 0)
+	d.value(text, "", identity{}, 0)
 }
 
 // invalidAt is the offset of the first byte that is not UTF-8.
@@ -113,7 +117,8 @@ func (d *decoder) yaml(text []byte) {
 		d.syntax(err)
 		return
 	}
-	d.value(raw, target(root.Content[0]), identity{}, 0)
+	d.fields = fieldsOfYAML(root.Content[0])
+	d.value(raw, "", identity{}, 0)
 }
 
 // yamlLine finds the line that a YAML parser complains about.
@@ -174,28 +179,28 @@ func text(raw json.RawMessage) string {
 // maxDepth bounds lists in lists.
 const maxDepth = 8
 
-// value decodes an object, or the items of a list.
-func (d *decoder) value(raw []byte, n *yaml.Node, list identity, depth int) {
-	if n.Kind != yaml.MappingNode || depth > maxDepth {
-		d.lost(n.Line, "expected an object, with apiVersion and kind")
+// value decodes the object at a path, or the items of a list.
+func (d *decoder) value(raw []byte, at string, list identity, depth int) {
+	if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) || depth > maxDepth {
+		d.lost(d.fields.line(at), "expected an object, with apiVersion and kind")
 		return
 	}
 	id := identify(raw, list)
 	item, isList := strings.CutSuffix(id.kind, "List")
 	if !isList {
-		d.object(raw, n, id)
+		d.object(raw, at, id)
 		return
 	}
 	var o struct {
 		Items []json.RawMessage `json:"items"`
 	}
+	items := join(at, "items")
 	if _, err := kjson.UnmarshalStrict(raw, &o); err != nil {
-		d.lost(lineOf(n, keys("items")), "items of %s: must be a list", id.kind)
+		d.lost(d.fields.line(items), "items of %s: must be a list", id.kind)
 		return
 	}
-	items := child(n, "items")
-	if items == nil {
-		d.lost(n.Line, "a %s without items", id.kind)
+	if _, there := d.fields.lines[items]; !there {
+		d.lost(d.fields.line(at), "a %s without items", id.kind)
 		return
 	}
 	from := identity{}
@@ -203,18 +208,14 @@ func (d *decoder) value(raw []byte, n *yaml.Node, list identity, depth int) {
 		from = identity{apiVersion: id.apiVersion, kind: item}
 	}
 	for i, raw := range o.Items {
-		at := items
-		if i < len(items.Content) {
-			at = target(items.Content[i])
-		}
-		d.value(raw, at, from, depth+1)
+		d.value(raw, fmt.Sprintf("%s[%d]", items, i), from, depth+1)
 	}
 }
 
-// object decodes one object strictly.
-func (d *decoder) object(raw []byte, n *yaml.Node, id identity) {
+// object decodes the object at a path strictly.
+func (d *decoder) object(raw []byte, at string, id identity) {
 	kind, message := findKind(id.apiVersion, id.kind)
-	problem := Problem{Line: n.Line, Kind: source.Kind(id.kind), Namespace: id.namespace, Name: id.name, Message: message}
+	problem := Problem{Line: d.fields.line(at), Kind: source.Kind(id.kind), Namespace: id.namespace, Name: id.name, Message: message}
 	if kind == nil {
 		if message != "" {
 			d.problems = append(d.problems, problem)
@@ -224,70 +225,64 @@ func (d *decoder) object(raw []byte, n *yaml.Node, id identity) {
 	}
 	key := source.Key{Kind: kind.kind, Name: id.name}
 	if kind.namespaced {
-		key.Namespace = id.namespace
-		if key.Namespace == "" {
-			key.Namespace = metav1.NamespaceDefault
-		}
+		key.Namespace = cmp.Or(id.namespace, metav1.NamespaceDefault)
 	}
 	problem.Namespace = key.Namespace
 	if id.name == "" {
-		problem.Line, problem.Message = lineOf(n, keys("metadata")), "metadata.name is missing"
+		problem.Line, problem.Message = d.fields.line(join(at, "metadata")), "metadata.name is missing"
 		d.problems = append(d.problems, problem)
 		d.unknown = true
 		return
 	}
-	value, findings := decodeObject(raw, n, kind)
+	value, findings := decodeObject(raw, d.twice(at), kind)
+	if len(findings) == 0 {
+		complete(key, value)
+		findings = validate(key, value)
+	}
 	for _, f := range findings {
-		problem.Line, problem.Message = f.line, f.message
+		problem.Line, problem.Message = cmp.Or(f.line, d.fields.line(join(at, f.path))), f.message
 		d.problems = append(d.problems, problem)
 		d.broken[key] = true
 	}
 	if len(findings) > 0 {
 		return
 	}
-	complete(key, value)
-	refusals := validate(key, value)
-	for _, r := range refusals {
-		problem.Line, problem.Message = lineOf(n, r.path), r.path.String()+": "+r.message
-		d.problems = append(d.problems, problem)
-		d.broken[key] = true
-	}
-	if len(refusals) > 0 {
-		return
-	}
 	digest := digestOf(value)
 	value.SetResourceVersion(digest)
-	d.objects = append(d.objects, object{key: key, value: value, line: n.Line, digest: digest})
+	d.objects = append(d.objects, object{key: key, value: value, line: d.fields.line(at), digest: digest})
 }
 
-// finding is something wrong on a line of a document.
-type finding struct {
-	line    int
-	message string
-}
-
-// decodeObject decodes the fields of an object.
-func decodeObject(raw []byte, n *yaml.Node, kind *readKind) (metav1.Object, []finding) {
-	var findings []finding
-	for _, dup := range duplicates(n, nil, nil) {
-		findings = append(findings, finding{dup.line, fmt.Sprintf("field %q is given twice", dup.path)})
+// twice are the keys of the object at a path that are given twice.
+func (d *decoder) twice(at string) []finding {
+	var list []finding
+	for _, f := range d.fields.twice {
+		if path, within := strings.CutPrefix(f.path, at); within {
+			f.message = fmt.Sprintf("field %q is given twice", strings.TrimPrefix(path, "."))
+			list = append(list, f)
+		}
 	}
+	return list
+}
+
+// decodeObject decodes the fields of an object, and adds to what is found wrong
+// with them.
+func decodeObject(raw []byte, findings []finding, kind *readKind) (metav1.Object, []finding) {
 	value := kind.empty()
 	strict, err := kjson.UnmarshalStrict(raw, value, kjson.DisallowUnknownFields)
 	if err != nil {
-		p, message := explain(raw, kind.empty, err)
-		if len(p) > 0 {
-			message = p.String() + ": " + message
+		f := explain(raw, kind.empty, err)
+		if f.path != "" {
+			f.message = f.path + ": " + f.message
 		}
-		return nil, append(findings, finding{lineOf(n, p), message})
+		return nil, append(findings, f)
 	}
 	for _, e := range strict {
-		line := n.Line
+		f := finding{message: e.Error()}
 		var at kjson.FieldError
 		if errors.As(e, &at) {
-			line = lineOf(n, parsePath(n, at.FieldPath()))
+			f.path = at.FieldPath()
 		}
-		findings = append(findings, finding{line, e.Error()})
+		findings = append(findings, f)
 	}
 	return value, findings
 }

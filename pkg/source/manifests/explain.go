@@ -18,55 +18,55 @@ import (
 // Decoders say it for some types and not for others (a time, a base64 text, a
 // number that may be a name), so it is tried out: fields decode apart from
 // each other, and an object with the offending one alone fails as well.
-func explain(raw []byte, empty func() metav1.Object, err error) (path, string) {
+func explain(raw []byte, empty func() metav1.Object, err error) finding {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	var value any
-	if decoder.Decode(&value) != nil {
-		return nil, reason(err)
+	p := part{alone: func(value any) any { return value }}
+	if decoder.Decode(&p.value) != nil {
+		return finding{message: reason(err)}
 	}
-	var p path
 	for {
-		s, v, why := culprit(value, p, empty)
-		if why == nil {
-			return p, reason(err)
+		next := slices.IndexFunc(p.parts(), func(c part) bool {
+			why := c.decode(empty)
+			if why != nil {
+				err = why
+			}
+			return why != nil
+		})
+		if next < 0 {
+			return finding{path: p.at.shown, message: reason(err)}
 		}
-		p, value, err = p.at(s), v, why
+		p = p.parts()[next]
 	}
 }
 
-// culprit is the part of a value, which stands at a path, for which the object
-// does not decode; without an error there is no such part.
-func culprit(value any, at path, empty func() metav1.Object) (step, any, error) {
-	switch value := value.(type) {
+// part is a value in an object.
+type part struct {
+	at    place
+	value any
+	// alone is an object that holds nothing but a value at the place.
+	alone func(value any) any
+}
+
+// parts are the values in a value.
+func (p part) parts() []part {
+	var list []part
+	switch value := p.value.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			s := keyStep(key)
-			if err := try(at.at(s), value[key], empty); err != nil {
-				return s, value[key], err
-			}
+			list = append(list, part{p.at.key(key), value[key], func(v any) any { return p.alone(map[string]any{key: v}) }})
 		}
 	case []any:
-		for i, v := range value {
-			s := step{index: i}
-			if err := try(at.at(s), v, empty); err != nil {
-				return s, v, err
-			}
+		for i, item := range value {
+			list = append(list, part{p.at.index(i), item, func(v any) any { return p.alone([]any{v}) }})
 		}
 	}
-	return step{}, nil, nil
+	return list
 }
 
-// try decodes an object that holds nothing but a value at a path.
-func try(at path, value any, empty func() metav1.Object) error {
-	for _, s := range slices.Backward(at) {
-		if s.key == nil {
-			value = []any{value}
-		} else {
-			value = map[string]any{*s.key: value}
-		}
-	}
-	raw, err := json.Marshal(value)
+// decode decodes an object that holds nothing but the part.
+func (p part) decode(empty func() metav1.Object) error {
+	raw, err := json.Marshal(p.alone(p.value))
 	if err != nil {
 		return nil //nolint:nilerr // not a failure to decode
 	}

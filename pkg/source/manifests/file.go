@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,9 +16,11 @@ import (
 // file is a manifest and what was read from it.
 type file struct {
 	path string
-	// info is of the moment before it was read, nil where it is to be read
-	// again in any case.
+	// info is of the look before it was read, nil where it is to be read again
+	// in any case.
 	info fs.FileInfo
+	// outcome is the hash of what was read, or of why nothing could be.
+	outcome [sha256.Size]byte
 	// documents are those of the last reading, by the hash of their text: one
 	// that did not change is not decoded again, however large the file.
 	documents map[[sha256.Size]byte]decoded
@@ -30,52 +33,68 @@ type file struct {
 	emptied time.Time
 }
 
-// maxFile is the size of the largest file that is read, in bytes.
-const maxFile = 64 << 20
+const (
+	// maxFile is the size of the largest file that is read, in bytes.
+	maxFile = 64 << 20
+	// coarse is more than the step in which any file system counts time. A file
+	// that was changed so shortly before it was read may change once more
+	// without looking different.
+	coarse = 2 * time.Second
+)
 
 // unchanged reports whether a file is as it was when it was last read.
-func (f *file) unchanged(info fs.FileInfo) bool {
-	return f.info != nil && os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime())
-}
+func (f *file) unchanged(info fs.FileInfo) bool { return f.info != nil && same(f.info, info) }
 
-// read takes in what the file holds now. A file that was emptied is taken
-// for one that is about to be written, for as long as grace; then is the time
-// until it must be looked at again, 0 for no such time.
-func (f *file) read(at listed, now time.Time, grace time.Duration) (then time.Duration) {
+// read takes in what the file holds now, and reports whether that is another
+// thing than before. A file that was emptied is taken for one that is about to
+// be written, for as long as grace.
+func (f *file) read(at listed, now time.Time, grace time.Duration) (changed bool) {
+	f.info = nil
 	content, err := readFile(at)
+	outcome := sha256.Sum256(content)
 	if err != nil {
-		f.info = nil
-		f.keep(decoded{unknown: true, problems: []Problem{{Line: 1, Message: cause(err)}}})
-		return 0
-	}
-	if len(content) == 0 && len(f.objects) > 0 {
+		outcome = sha256.Sum256([]byte("error: " + cause(err)))
+	} else if len(content) == 0 && len(f.objects) > 0 {
 		if f.emptied.IsZero() {
 			f.emptied = now
 		}
-		if left := grace - now.Sub(f.emptied); left > 0 {
-			f.info = nil
-			return left
+		if now.Sub(f.emptied) < grace {
+			return false
 		}
 	}
 	f.emptied = time.Time{}
-	f.info = at.info
-	f.keep(f.decode(content))
-	return 0
+	if err == nil && now.Sub(at.info.ModTime()) > coarse {
+		f.info = at.info
+	}
+	if outcome == f.outcome {
+		return false
+	}
+	f.outcome = outcome
+	if err != nil {
+		f.keep(decoded{unknown: true, problems: []Problem{{Line: 1, Message: cause(err)}}})
+	} else {
+		f.keep(f.decode(content))
+	}
+	return true
 }
 
 // readFile reads a regular file: opening anything else could wait for ever.
 func readFile(at listed) ([]byte, error) {
 	if !at.info.Mode().IsRegular() {
-		return nil, fmt.Errorf("not a regular file")
+		return nil, errors.New("not a regular file")
 	}
-	in, err := os.Open(at.real)
+	tooLarge := fmt.Errorf("larger than %d MiB", maxFile>>20)
+	if at.info.Size() > maxFile {
+		return nil, tooLarge
+	}
+	in, err := os.Open(at.path)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // cause words it
 	}
 	defer func() { _ = in.Close() }()
 	content, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("larger than %d MiB", maxFile>>20)
+		err = tooLarge
 	}
 	return content, err
 }

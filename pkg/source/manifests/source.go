@@ -2,12 +2,10 @@ package manifests
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -25,34 +23,41 @@ type Options struct {
 
 // The rhythm of reading.
 const (
-	// quiet is how long the files must be still before they are read again:
-	// editors replace files in several steps.
+	// interval is the time between two looks at the directory. It is longer
+	// where a look takes long, so that looks take at most one part in share of
+	// the time, however many files there are.
+	interval = 200 * time.Millisecond
+	share    = 20
+	// restlessShare takes its place while the directory changes.
+	restlessShare = 5
+	// quiet is how long the directory must be still before what has changed in
+	// it is read: files are written, and replaced, in several steps.
 	quiet = 50 * time.Millisecond
-	// latest is how long after the first event they are read, still or not.
+	// latest is how long after the first change it is read, still or not.
 	latest = 500 * time.Millisecond
-	// poll is the time between looks that no event asks for. It finds what
-	// the system does not tell, as on network file systems.
-	poll = 10 * time.Second
 	// grace is how long an emptied file counts as it was: a command with its
 	// output redirected empties the file when it starts and writes when it is
 	// done.
 	grace = 2 * time.Second
-	// maxListings is how often in a row the directory is listed at most.
-	maxListings = 5
 )
 
-// Source follows a directory of manifests.
+// Source follows a directory of manifests by looking at it again and again,
+// which sees every way of changing files on every kind of volume. Only files
+// that look different are read.
 type Source struct {
 	opts  Options
 	grace time.Duration
 
-	// files, by path, and what follows belong to Run.
+	// last is what the last look showed, and restless when the first one was
+	// that showed something else than the one before, since the last reading;
+	// zero where there was none. These and what follows belong to Run.
+	last     listing
+	restless time.Time
+	// files are those that were read, by path.
 	files  map[string]*file
 	served map[source.Key]object
 	// found are the problems of the last reading of the directory.
 	found []Problem
-	// unwatched is whether some directory cannot be watched.
-	unwatched bool
 
 	mu       sync.Mutex
 	problems []Problem
@@ -84,107 +89,75 @@ func (s *Source) Problems() []Problem {
 // Run reads the directory, then follows it until ctx ends. It is an error if
 // the directory cannot be read at first; later what was read last stays.
 func (s *Source) Run(ctx context.Context) error {
-	w, err := newWatch()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.Close() }()
-	l, again, err := s.read(w, nil, true)
-	if err != nil {
+	var err error
+	if s.last, err = list(s.opts.Dir); err != nil {
 		return fmt.Errorf("--manifests: %w", err)
 	}
+	s.read(time.Now(), true)
 	s.opts.Queue.MarkSynced()
-
-	timer := time.NewTimer(again)
-	if again == 0 {
-		timer.Stop()
-	}
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	// since is when the first event came that was not acted on, touched what
-	// such events named; everything is whether some may have been lost.
-	var since time.Time
-	touched, everything := map[string]bool{}, false
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case event, ok := <-w.Events:
-			if !ok {
-				return errors.New("watching manifests: the watcher ended")
-			}
-			if !l.concerns(event) {
-				continue
-			}
-			touched[filepath.Clean(event.Name)] = true
-		case err, ok := <-w.Errors:
-			if !ok {
-				return errors.New("watching manifests: the watcher ended")
-			}
-			s.opts.Logger.Warn("watching manifests; all are read again", "error", err)
-			everything = true
-		case <-ticker.C:
-			timer.Reset(0)
-			continue
 		case <-timer.C:
-			if l, again, err = s.read(w, touched, everything); again > 0 {
-				timer.Reset(again)
-			}
-			// An error has been reported; then it is all to be read.
-			since, everything = time.Time{}, err != nil
-			clear(touched)
-			continue
 		}
-		if since.IsZero() {
-			since = time.Now()
+		start := time.Now()
+		s.look(start)
+		if took := time.Since(start); s.restless.IsZero() {
+			timer.Reset(max(interval, share*took))
+		} else {
+			timer.Reset(max(quiet, restlessShare*took))
 		}
-		timer.Reset(min(quiet, max(0, latest-time.Since(since))))
 	}
 }
 
-// read reads what changed and pushes what differs from before. The files of
-// touched are read even if they look as before; again is the time after which
-// it must be called once more, 0 for none.
-func (s *Source) read(w *watch, touched map[string]bool, everything bool) (l *listing, again time.Duration, err error) {
-	// A directory is listed once more after it is watched, so that nothing
-	// happens between the two unseen. Directories that come and go all the
-	// time end in the next look.
-	for added, i := true, 0; added && i < maxListings; i++ {
-		var failed error
-		l, err = list(s.opts.Dir)
-		added, failed = w.follow(l)
-		if failed != nil && !s.unwatched {
-			s.opts.Logger.Warn("some manifests cannot be watched; changes are found by looking", "interval", poll, "error", failed)
-		}
-		s.unwatched = failed != nil
-	}
+// look compares the directory with the last look, and reads what has changed
+// once nothing changes any more.
+func (s *Source) look(now time.Time) {
+	l, err := list(s.opts.Dir)
 	if err != nil {
 		s.report(append([]Problem{{File: s.opts.Dir, Line: 1, Message: cause(err) + "; what was read last is served"}}, s.found...))
-		return l, 0, err
+		s.last, s.restless = listing{}, now
+		return
 	}
+	still := l.equals(s.last)
+	s.last = l
+	if !still && s.restless.IsZero() {
+		s.restless = now
+	}
+	if !still && now.Sub(s.restless) < latest {
+		return
+	}
+	s.read(now, !s.restless.IsZero())
+	s.restless = time.Time{}
+}
 
-	now := time.Now()
-	files := make(map[string]*file, len(l.files))
-	for _, at := range l.files {
+// read reads the files that may not be as they were, and pushes what differs
+// from before; changed is whether files may have come or gone.
+func (s *Source) read(now time.Time, changed bool) {
+	files := make(map[string]*file, len(s.last.files))
+	for _, at := range s.last.files {
 		f := s.files[at.path]
 		if f == nil {
 			f = &file{path: at.path}
 		}
 		files[at.path] = f
-		if everything || touched[at.real] || !f.unchanged(at.info) {
-			if then := f.read(at, now, s.grace); then > 0 && (again == 0 || then < again) {
-				again = then
-			}
+		if !f.unchanged(at.info) && f.read(at, now, s.grace) {
+			changed = true
 		}
 	}
+	if !changed {
+		return
+	}
 	for path, f := range s.files {
-		if files[path] == nil && l.isUnread(path) {
+		if files[path] == nil && s.last.isUnread(path) {
 			files[path] = f
 		}
 	}
 	s.files = files
-	s.serve(l.problems)
-	return l, again, nil
+	s.serve(slices.Clone(s.last.problems))
 }
 
 // serve works out what the files say together: of several definitions the

@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -317,7 +318,7 @@ func TestADirectoryThatIsAwayForAWhileKeepsWhatItHeld(t *testing.T) {
 	f := follow(t, dir)
 	f.expect("the directory at first", "a")
 	must(t, os.Rename(dir, dir+".away"))
-	f.wantProblems(dir + ":1: lstat: no such file or directory; what was read last is served\nb.yaml:4: Service default/b: unknown field \"spec.x\"; the object is left out")
+	f.wantProblems(dir + ":1: stat: no such file or directory; what was read last is served\nb.yaml:4: Service default/b: unknown field \"spec.x\"; the object is left out")
 	put(t, dir, "c.yaml", service("c", ""))
 	f.expect("the directory made again", "-a c")
 	f.wantProblems("")
@@ -354,5 +355,93 @@ func TestADirectoryThatCannotBeReadIsAnErrorOfTheFlag(t *testing.T) {
 	must(t, os.RemoveAll(dir))
 	if err := s.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "--manifests: ") {
 		t.Errorf("a directory that is gone before it was read gives %v", err)
+	}
+}
+
+// TestOnlyWhatLooksDifferentIsRead holds what a look costs: files that are as
+// they were are not opened.
+func TestOnlyWhatLooksDifferentIsRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.yaml")
+	long, recent := time.Now().Add(-time.Hour), time.Now()
+	// write changes the file without a change of its size.
+	write := func(name string, at time.Time) {
+		t.Helper()
+		put(t, dir, "a.yaml", service(name, ""))
+		must(t, os.Chtimes(path, at, at))
+	}
+	queue := source.NewQueue(time.Now)
+	s, err := New(Options{Dir: dir, Queue: queue, Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	// expect looks until nothing is left to wait for.
+	expect := func(what, want string) {
+		t.Helper()
+		for now := time.Now(); ; now = now.Add(quiet) {
+			if s.look(now); s.restless.IsZero() {
+				break
+			}
+		}
+		var names []string
+		for _, c := range queue.Drain().Changes {
+			if c.Object != nil {
+				names = append(names, c.Key.Name)
+			}
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s gives %q, want %q", what, got, want)
+		}
+	}
+	write("a", long)
+	expect("a file", "a")
+	write("b", long)
+	expect("a file that looks as it did", "")
+	write("c", recent)
+	expect("a file with another time", "c")
+	write("d", recent)
+	expect("a file that looks as it did so shortly before", "d")
+}
+
+func TestWhatChangesAllTheTimeIsReadAllTheSame(t *testing.T) {
+	dir := t.TempDir()
+	queue := source.NewQueue(time.Now)
+	s, err := New(Options{Dir: dir, Queue: queue, Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	looks := 0
+	for now := time.Now(); len(queue.Drain().Changes) == 0; now = now.Add(quiet) {
+		if looks++; looks > 100 {
+			t.Fatal("the directory is never read")
+		}
+		put(t, dir, "a.yaml", service("a", strings.Repeat("# more\n", looks)))
+		s.look(now)
+	}
+	if least := int(latest / quiet); looks < least {
+		t.Errorf("the directory is read after %d looks, before it could be still; want %d", looks, least)
+	}
+}
+
+// BenchmarkLook looks at 10,000 files that do not change.
+func BenchmarkLook(b *testing.B) {
+	dir := b.TempDir()
+	for i := range 10_000 {
+		path := filepath.Join(dir, fmt.Sprintf("d%d/f%d.yaml", i%100, i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(service(fmt.Sprintf("s%d", i), "")), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s, err := New(Options{Dir: dir, Queue: source.NewQueue(time.Now), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := time.Now()
+	s.look(now)
+	s.look(now.Add(latest))
+	for b.Loop() {
+		s.look(now)
 	}
 }

@@ -13,30 +13,24 @@ import (
 	"router/pkg/source"
 )
 
-// refusal is a field that an API server would refuse.
-type refusal struct {
-	path    path
-	message string
-}
-
 // validate makes the checks of an API server that the rest of the router
 // relies on: names, ports and addresses. Addresses of this machine, which a
 // cluster refuses, are fine here. What is particular to routes is admission's.
-func validate(k source.Key, o metav1.Object) []refusal {
-	var list []refusal
-	refuse := func(p path, format string, args ...any) {
-		list = append(list, refusal{p, fmt.Sprintf(format, args...)})
+func validate(k source.Key, o metav1.Object) []finding {
+	var list []finding
+	refuse := func(path, format string, args ...any) {
+		list = append(list, finding{path: path, message: path + ": " + fmt.Sprintf(format, args...)})
 	}
 	valid := validation.IsDNS1123Subdomain
 	if k.Kind == source.KindService || k.Kind == source.KindNamespace {
 		valid = validation.IsDNS1123Label
 	}
 	if problems := valid(k.Name); len(problems) > 0 {
-		refuse(keys("metadata", "name"), "%s", strings.Join(problems, "; "))
+		refuse("metadata.name", "%s", strings.Join(problems, "; "))
 	}
 	if k.Namespace != "" {
 		if problems := validation.IsDNS1123Label(k.Namespace); len(problems) > 0 {
-			refuse(keys("metadata", "namespace"), "%s", strings.Join(problems, "; "))
+			refuse("metadata.namespace", "%s", strings.Join(problems, "; "))
 		}
 	}
 	switch v := o.(type) {
@@ -50,7 +44,7 @@ func validate(k source.Key, o metav1.Object) []refusal {
 	return list
 }
 
-type refuseFunc func(p path, format string, args ...any)
+type refuseFunc func(path, format string, args ...any)
 
 const portMessage = "%d is not a port: must be from 1 to 65535"
 
@@ -58,39 +52,39 @@ func isPort(n int32) bool { return n >= 1 && n <= 65535 }
 
 func validateService(s *corev1.Service, refuse refuseFunc) {
 	for i, p := range s.Spec.Ports {
-		at := keys("spec", "ports").at(step{index: i})
+		at := fmt.Sprintf("spec.ports[%d]", i)
 		if !isPort(p.Port) {
-			refuse(at.at(keyStep("port")), portMessage, p.Port)
+			refuse(at+".port", portMessage, p.Port)
 		}
 		if p.TargetPort.StrVal == "" && !isPort(p.TargetPort.IntVal) && isPort(p.Port) {
-			refuse(at.at(keyStep("targetPort")), portMessage, p.TargetPort.IntVal)
+			refuse(at+".targetPort", portMessage, p.TargetPort.IntVal)
 		}
 	}
 }
 
 func validateSlice(s *discoveryv1.EndpointSlice, refuse refuseFunc) {
 	if s.Labels[discoveryv1.LabelServiceName] == "" {
-		refuse(keys("metadata", "labels"), "without the label %s the slice belongs to no service", discoveryv1.LabelServiceName)
+		refuse("metadata.labels", "without the label %s the slice belongs to no service", discoveryv1.LabelServiceName)
 	}
 	for i, p := range s.Ports {
 		if p.Port != nil && !isPort(*p.Port) {
-			refuse(keys("ports").at(step{index: i}, keyStep("port")), portMessage, *p.Port)
+			refuse(fmt.Sprintf("ports[%d].port", i), portMessage, *p.Port)
 		}
 	}
 	switch s.AddressType {
 	case discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN:
 	default:
-		refuse(keys("addressType"), "%q is not one of IPv4, IPv6, FQDN", s.AddressType)
+		refuse("addressType", "%q is not one of IPv4, IPv6, FQDN", s.AddressType)
 		return
 	}
 	for i, e := range s.Endpoints {
-		at := keys("endpoints").at(step{index: i}, keyStep("addresses"))
+		at := fmt.Sprintf("endpoints[%d].addresses", i)
 		if len(e.Addresses) == 0 {
 			refuse(at, "must have an address")
 		}
 		for j, address := range e.Addresses {
 			if message := checkAddress(s.AddressType, address); message != "" {
-				refuse(at.at(step{index: j}), "%s", message)
+				refuse(fmt.Sprintf("%s[%d]", at, j), "%s", message)
 			}
 		}
 	}
@@ -113,10 +107,10 @@ func checkAddress(kind discoveryv1.AddressType, address string) string {
 //nolint:staticcheck // old manifests have them
 func validateEndpoints(e *corev1.Endpoints, refuse refuseFunc) {
 	for i, subset := range e.Subsets {
-		at := keys("subsets").at(step{index: i})
+		at := fmt.Sprintf("subsets[%d]", i)
 		for j, p := range subset.Ports {
 			if !isPort(p.Port) {
-				refuse(at.at(keyStep("ports"), step{index: j}, keyStep("port")), portMessage, p.Port)
+				refuse(fmt.Sprintf("%s.ports[%d].port", at, j), portMessage, p.Port)
 			}
 		}
 		for _, list := range []struct {
@@ -125,7 +119,7 @@ func validateEndpoints(e *corev1.Endpoints, refuse refuseFunc) {
 		}{{"addresses", subset.Addresses}, {"notReadyAddresses", subset.NotReadyAddresses}} {
 			for j, a := range list.addresses {
 				if ip, err := netip.ParseAddr(a.IP); err != nil || ip.Zone() != "" {
-					refuse(at.at(keyStep(list.name), step{index: j}, keyStep("ip")), "%q is not an IP address", a.IP)
+					refuse(fmt.Sprintf("%s.%s[%d].ip", at, list.name, j), "%q is not an IP address", a.IP)
 				}
 			}
 		}
