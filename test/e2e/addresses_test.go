@@ -12,8 +12,7 @@ import (
 // TestAddressesOfEveryForm has addresses that can be written in several ways:
 // HAProxy is not told anew what it has.
 func TestAddressesOfEveryForm(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		d := newDirectory(t)
 		d.write("first.yaml", route("none", "none.test", "none", ""))
 		r := start(t, haproxy, "--manifests", d.dir)

@@ -27,7 +27,7 @@ func crowdManifest(endpoints, ports int) string {
 }
 
 // TestOneRouteWithManyEndpointsHoldsNobodyUp has a service name 10,000 servers
-// while another route's pods change.
+// while another route's pods change. It runs by itself, because it is about time.
 func TestOneRouteWithManyEndpointsHoldsNobodyUp(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
 		d := newDirectory(t)

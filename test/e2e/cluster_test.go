@@ -137,6 +137,8 @@ func (c *cluster) admitted(name string, want corev1.ConditionStatus, reason stri
 	return fmt.Errorf("status of %s is %+v", name, r.Status)
 }
 
+// TestCluster has all tests on a cluster one after the other: their routers
+// serve all of it, and some stop the API server.
 func TestCluster(t *testing.T) {
 	c := newCluster(t)
 	ca := authority(t)
@@ -148,23 +150,33 @@ func TestCluster(t *testing.T) {
 	c.pod("secure", "secure-1", config)
 	c.pod("next", "next-1", nil)
 	// The routers of all versions share the cluster, one after the other.
-	for _, b := range haproxies.All(t) {
-		t.Run(b.Name, func(t *testing.T) {
-			c := *c
-			c.t = t
-			r := start(t, b.Path, "--config", c.Kubeconfig, "--enable-ingress", "--router-canonical-hostname", canonicalHostname)
-			t.Run("routes", func(t *testing.T) { c.t = t; c.testRoutes(r, ca.PEM) })
-			t.Run("tokens", func(t *testing.T) { c.testTokens(t, r) })
-			t.Run("objects", func(t *testing.T) { c.t = t; c.testObjects(r) })
-			t.Run("ingresses", func(t *testing.T) { c.t = t; c.testIngresses(r) })
-			t.Run("runners-up", func(t *testing.T) { c.t = t; c.testRunnersUp(r) })
-			t.Run("scaling", func(t *testing.T) { c.t = t; c.testScaling(r) })
-			t.Run("reloads under load", func(t *testing.T) { c.t = t; c.testReloads(r) })
-			t.Run("no API server", func(t *testing.T) { c.t = t; c.testUnreachable(r) })
-		})
+	each := func(test func(t *testing.T, c cluster, r *router)) {
+		for _, b := range haproxies.All(t) {
+			t.Run(b.Name, func(t *testing.T) {
+				c := *c
+				c.t = t
+				test(t, c, start(t, b.Path, "--config", c.Kubeconfig, "--enable-ingress", "--router-canonical-hostname", canonicalHostname))
+			})
+		}
 	}
+	each(func(t *testing.T, c cluster, r *router) {
+		t.Run("routes", func(t *testing.T) { c.t = t; c.testRoutes(r, ca.PEM) })
+		t.Run("tokens", func(t *testing.T) { c.testTokens(t, r) })
+		t.Run("objects", func(t *testing.T) { c.t = t; c.testObjects(r) })
+		t.Run("ingresses", func(t *testing.T) { c.t = t; c.testIngresses(r) })
+		t.Run("runners-up", func(t *testing.T) { c.t = t; c.testRunnersUp(r) })
+	})
+	// What follows is not about fractions of a second, and runs beside other
+	// tests.
+	t.Parallel()
+	each(func(t *testing.T, c cluster, r *router) {
+		t.Run("scaling", func(t *testing.T) { c.t = t; c.testScaling(r) })
+		t.Run("reloads under load", func(t *testing.T) { c.t = t; c.testReloads(r) })
+		t.Run("no API server", func(t *testing.T) { c.t = t; c.testUnreachable(r) })
+	})
 	// What follows is about the cluster, not about HAProxy.
 	haproxy := haproxies.All(t)[0].Path
+	t.Run("who may ask", c.testAuthorization)
 	t.Run("a start beside many routes", func(t *testing.T) { c := *c; c.t = t; c.testStart(haproxy) })
 	t.Run("secrets", func(t *testing.T) { c := *c; c.t = t; c.testSecrets(haproxy) })
 	t.Run("secrets of ingresses", func(t *testing.T) { c := *c; c.t = t; c.testSecretsOfIngresses(haproxy) })
@@ -392,6 +404,9 @@ func (c *cluster) testUnreachable(r *router) {
 	c.route("last", "last.test", "plain", nil)
 	eventually(t, "the route is served", func() error { return r.servedBy("http://last.test/", "plain-1") })
 	c.StopAPIServer()
+	if _, err := c.routes.Get(t.Context(), "last", metav1.GetOptions{}); err == nil {
+		t.Error("a stopped API server answers")
+	}
 	eventually(t, "the router notices", func() error {
 		if !strings.Contains(r.Stderr.String(), "the cluster cannot be reached") {
 			return fmt.Errorf("the log does not say so")
@@ -406,6 +421,7 @@ func (c *cluster) testUnreachable(r *router) {
 	c.StartAPIServer()
 	c.edit("last", func(route *routev1.Route) { route.Spec.Host = "after.test" })
 	within(t, 2*time.Minute, "a change is served again", func() error { return r.servedBy("http://after.test/", "plain-1") })
+	eventually(t, "and its status is written", func() error { return c.admitted("last", corev1.ConditionTrue, "") })
 	if err := c.routes.Delete(t.Context(), "last", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ var restricted = map[string]string{
 // TestExternalNames has a name server of its own, which says nothing at first:
 // the start does not wait for it. Then it says where names lead to.
 func TestExternalNames(t *testing.T) {
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		p := newPlane(t)
 		outside := netns.New(t)
 		elsewhere := func(pod string, config *tls.Config) netip.Addr {

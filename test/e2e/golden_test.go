@@ -31,6 +31,7 @@ const wholeCase = "frame"
 // them; routertest has another parser read them besides. They are made for the newest one: older ones have slots for servers
 // besides.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	binaries := haproxies.All(t)
 	cases, err := os.ReadDir(goldenDir)
 	if err != nil {

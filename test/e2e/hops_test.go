@@ -43,8 +43,7 @@ func gateway(t *testing.T, client *atomic.Pointer[http.Client]) string {
 // TestHopsOfRequests looks at the header that tells routers where a request
 // has been.
 func TestHopsOfRequests(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		var client atomic.Pointer[http.Client]
 		d := newDirectory(t)
 		d.write("all.yaml", append(good(t), at("gateway", gateway(t, &client)), route("gateway", "gateway.test", "gateway", ""))...)

@@ -32,8 +32,7 @@ func (r *router) toldOfItself(name, address string) error {
 // TestTheRouterIsNoEndpoint has routes whose pods are the router's own ports,
 // under addresses that the machine has at the start and others that it gets.
 func TestTheRouterIsNoEndpoint(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		names := serveNames(t)
 		names.silence(false)
 		d := newDirectory(t)

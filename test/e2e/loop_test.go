@@ -76,8 +76,7 @@ func (r *relay) serve(open *sync.WaitGroup) {
 // TestLoopsThroughALoadBalancer has routes whose pods are a load balancer that
 // leads to the router: nobody can see from the address where it leads.
 func TestLoopsThroughALoadBalancer(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		plain, secure, far := newRelay(t, ""), newRelay(t, ""), newRelay(t, "127.0.0.2")
 		d := newDirectory(t)
 		d.write("loops.yaml", append(good(t), at("plain", plain.Addr().String()), at("secure", secure.Addr().String()), at("far", far.Addr().String()),
@@ -135,8 +134,7 @@ func TestLoopsThroughALoadBalancer(t *testing.T) {
 // TestLoopsOfTwoRouters has routes of one router that lead to another one, and
 // back.
 func TestLoopsOfTwoRouters(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		da, db := newDirectory(t), newDirectory(t)
 		da.write("good.yaml", good(t)...)
 		limit := fmt.Sprint(few)

@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 
 	"router/test/certs"
+	"router/test/haproxies"
 	"router/test/pods"
 	"router/test/routertest"
 )
@@ -393,8 +394,9 @@ func edits(t *testing.T, r *router, d directory) {
 	}
 }
 
+// It runs by itself: it waits for two seconds only.
 func TestAKilledHAProxyIsBack(t *testing.T) {
-	each(t, func(t *testing.T, haproxy string) {
+	haproxies.Each(t, func(t *testing.T, haproxy string) {
 		a := runApp(t, "a", 1, nil)
 		d := newDirectory(t)
 		d.write("a.yaml", a.manifest(""), route("a", "a.test", "a", ""))

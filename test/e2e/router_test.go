@@ -23,7 +23,8 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	routertest.Main(m, &program)
+	// Some have clients that ask all the time.
+	routertest.Main(m, &program, 4)
 }
 
 // router is a running router.
@@ -198,8 +199,8 @@ func (r *router) metric(name string) (float64, error) {
 	return sum, nil
 }
 
-// each runs a test on every HAProxy.
+// each runs a test on every HAProxy, all at the same time.
 func each(t *testing.T, test func(t *testing.T, haproxy string)) {
 	t.Helper()
-	haproxies.Each(t, test)
+	haproxies.EachAtOnce(t, test)
 }

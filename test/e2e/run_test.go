@@ -84,6 +84,7 @@ func (d *demo) says(pattern string) string {
 // TestTwoDemosAtATime runs "make run" twice. Each finds ports of its own, has
 // pods of its own, and listens on loopback alone.
 func TestTwoDemosAtATime(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", bin, "router/test/cmd/sample-pods").CombinedOutput(); err != nil { //nolint:gosec // our own program
 		t.Fatalf("%v: %s", err, out)
@@ -91,7 +92,7 @@ func TestTwoDemosAtATime(t *testing.T) {
 	if err := os.Symlink(program, filepath.Join(bin, "router")); err != nil {
 		t.Fatal(err)
 	}
-	each(t, func(t *testing.T, haproxy string) {
+	haproxies.Each(t, func(t *testing.T, haproxy string) {
 		demos := []*demo{runDemo(t, bin, haproxy), runDemo(t, bin, haproxy)}
 		used := map[string]bool{}
 		for _, d := range demos {

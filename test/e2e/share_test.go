@@ -117,8 +117,7 @@ func (v visitor) refused(r *router, host string) error {
 // TestRoutesHaveAShareOfTheConnections fills the share of a route: the next
 // visitor is refused, and those of other routes are not.
 func TestRoutesHaveAShareOfTheConnections(t *testing.T) {
-	t.Parallel()
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		d, pod := newDirectory(t), newSilence(t)
 		objects := func(names ...string) {
 			docs := append(good(t), at("silent", pod.Addr().String()))
@@ -174,7 +173,6 @@ func TestRoutesHaveAShareOfTheConnections(t *testing.T) {
 
 // TestTheShareIsAnOption looks at what HAProxy is told.
 func TestTheShareIsAnOption(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, haproxy string) {
 		d := newDirectory(t)
 		d.write("all.yaml", append(good(t), looping("pass", "good", untouched))...)

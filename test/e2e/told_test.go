@@ -51,7 +51,7 @@ func behind(name, address, rest string) string {
 // TestWhatIsWrongIsTold asks for routes that somebody has got wrong: the answer
 // of /api/routes and the log say why, in the same words.
 func TestWhatIsWrongIsTold(t *testing.T) {
-	haproxies.EachAndNewer(t, func(t *testing.T, haproxy string) {
+	haproxies.EachAndNewerAtOnce(t, func(t *testing.T, haproxy string) {
 		d := newDirectory(t)
 		hello := runApp(t, "hello", 1, nil)
 		docs := []string{

@@ -58,6 +58,18 @@ func Each(t *testing.T, test func(t *testing.T, binary string)) {
 	}
 }
 
+// EachAtOnce is Each for a test that mostly waits: it runs beside other tests,
+// and on all binaries at the same time. What is shared by them has to end by
+// t.Cleanup.
+func EachAtOnce(t *testing.T, test func(t *testing.T, binary string)) {
+	t.Helper()
+	t.Parallel()
+	Each(t, func(t *testing.T, binary string) {
+		t.Parallel()
+		test(t, binary)
+	})
+}
+
 // newer are binaries beyond those that everything is tested on, which may be
 // missing: they do what no older one can.
 func newer(t testing.TB) []string {
@@ -78,6 +90,16 @@ func EachAndNewer(t *testing.T, test func(t *testing.T, binary string)) {
 		b := binary(t, path)
 		t.Run(b.Name, func(t *testing.T) { test(t, b.Path) })
 	}
+}
+
+// EachAndNewerAtOnce is EachAndNewer as EachAtOnce is Each.
+func EachAndNewerAtOnce(t *testing.T, test func(t *testing.T, binary string)) {
+	t.Helper()
+	t.Parallel()
+	EachAndNewer(t, func(t *testing.T, binary string) {
+		t.Parallel()
+		test(t, binary)
+	})
 }
 
 // root is the directory of the project.

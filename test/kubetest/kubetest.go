@@ -61,7 +61,6 @@ type Cluster struct {
 const (
 	token        = "admin-token"
 	startTimeout = 90 * time.Second
-	stopTimeout  = 15 * time.Second
 	poll         = 100 * time.Millisecond
 )
 
@@ -293,20 +292,16 @@ func (c *Cluster) start(name string, args ...string) *process {
 // shownLog is how much of a program's log a failed test shows, in bytes.
 const shownLog = 4000
 
-// stop ends the program, if it still runs.
+// stop ends the program, if it still runs, at once: the API server would wait
+// for its watches to end, and etcd has written what it was given.
 func (p *process) stop() {
 	select {
 	case <-p.done:
 		return
 	default:
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
 	if p.t.Failed() {
 		text := p.log.String()
 		p.t.Logf("the end of the log of %s:\n%s", filepath.Base(p.cmd.Path), text[max(0, len(text)-shownLog):])

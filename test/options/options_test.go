@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -27,24 +26,13 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	// Most of the time the tests wait, for time-outs and for what a second brings.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	routertest.Main(m, &program)
+	routertest.Main(m, &program, 8)
 }
 
 // each runs a test on every HAProxy, all at the same time.
 func each(t *testing.T, test func(t *testing.T, haproxy string)) {
-	t.Parallel()
-	for _, b := range haproxies.All(t) {
-		t.Run(b.Name, func(t *testing.T) {
-			t.Parallel()
-			test(t, b.Path)
-		})
-	}
+	t.Helper()
+	haproxies.EachAtOnce(t, test)
 }
 
 // start runs a router that serves the manifests.

@@ -5,6 +5,8 @@ package routertest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,21 +30,15 @@ const Patience = 30 * time.Second
 
 const poll = 20 * time.Millisecond
 
-// Build builds the program into dir, with the race detector.
-func Build(dir string) (string, error) {
-	path := filepath.Join(dir, "router")
-	if out, err := exec.Command("go", "build", "-race", "-o", path, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
-		return "", fmt.Errorf("building the router: %w: %s", err, out)
-	}
-	return path, nil
-}
-
-// Main builds the program for the tests of a package, and runs them. It is all
-// that their TestMain does.
-func Main(m *testing.M, program *string) {
+// Main builds the program for the tests of a package, and runs them, so many at
+// a time: most of the time they wait, for time-outs and for what a second
+// brings. It is all that their TestMain does.
+func Main(m *testing.M, program *string, parallel int) {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "rt")
 	if err == nil {
-		*program, err = Build(dir)
+		*program = filepath.Join(dir, "router")
+		err = errors.Join(build(*program), flag.Set("test.parallel", strconv.Itoa(parallel)))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

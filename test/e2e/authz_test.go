@@ -1,6 +1,8 @@
-package authz_test
+package e2e
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,17 +17,15 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"router/pkg/authz"
 	"router/pkg/model"
 	"router/pkg/stats"
-	"router/test/kubetest"
 )
 
-const (
-	namespace = "default"
-	role      = "router-metrics"
-)
+// metricsRole is the role of those who may ask for metrics.
+const metricsRole = "router-metrics"
 
 // account makes a service account and a token of it.
 func account(t *testing.T, client kubernetes.Interface, name string) string {
@@ -41,14 +41,30 @@ func account(t *testing.T, client kubernetes.Interface, name string) string {
 	return answer.Status.Token
 }
 
-// TestTokens asks the statistics port with tokens that a real API server knows.
-func TestTokens(t *testing.T) {
-	cluster := kubetest.Start(t, kubetest.Options{})
-	client := kubernetes.NewForConfigOrDie(cluster.Config)
-	ctx := t.Context()
+// cut is a connection to the API server that can be cut.
+type cut struct {
+	http.RoundTripper
+	off *atomic.Bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.off.Load() {
+		return nil, errors.New("the API server cannot be reached")
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// testAuthorization asks the statistics port with tokens that a real API server
+// knows.
+func (c *cluster) testAuthorization(t *testing.T) {
+	client, ctx := c.client, t.Context()
+	var unreachable atomic.Bool
+	config := rest.CopyConfig(c.Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return cut{next, &unreachable} })
 	scraper, stranger := account(t, client, "scraper"), account(t, client, "stranger")
 	if _, err := client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
-		ObjectMeta: metav1.ObjectMeta{Name: role},
+		ObjectMeta: metav1.ObjectMeta{Name: metricsRole},
 		Rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{"route.openshift.io"}, Resources: []string{"routers/metrics"}, ResourceNames: []string{"internal"}, Verbs: []string{"get"},
 		}},
@@ -56,7 +72,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: role}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		ObjectMeta: metav1.ObjectMeta{Name: metricsRole}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: metricsRole},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "scraper"}},
 	}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -65,7 +81,7 @@ func TestTokens(t *testing.T) {
 	var later atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	server := func(router string, password model.Secret) http.Handler {
-		reviewer, err := authz.New(authz.Options{Config: cluster.Config, RouterName: router, Now: now})
+		reviewer, err := authz.New(authz.Options{Config: config, RouterName: router, Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +117,7 @@ func TestTokens(t *testing.T) {
 	check("an account that may not do this", internal, "/api/routes", 403, "Forbidden", scraper)
 	check("an account that may for another router", other, "/metrics", 403, "Forbidden", scraper)
 	check("an account that may not", internal, "/metrics", 403, "Forbidden", stranger)
-	check("an administrator of the cluster", internal, "/debug/pprof/", 200, "", cluster.Config.BearerToken)
+	check("an administrator of the cluster", internal, "/debug/pprof/", 200, "", c.Config.BearerToken)
 	check("a token of nobody", internal, "/metrics", 401, "Unauthorized", "x.y.z")
 	check("nobody", internal, "/metrics", 401, "Unauthorized")
 	check("health", internal, "/healthz", 200, "ok")
@@ -110,21 +126,24 @@ func TestTokens(t *testing.T) {
 	check("no password is set, nobody", open, "/", 401, "Unauthorized")
 
 	// What was allowed is taken back, and is noticed when the answers are old.
-	if err := client.RbacV1().ClusterRoleBindings().Delete(ctx, role, metav1.DeleteOptions{}); err != nil {
+	if err := client.RbacV1().ClusterRoleBindings().Delete(ctx, metricsRole, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the API server knows", func() bool {
+	eventually(t, "the API server knows", func() error {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", nil)
 		r.Header.Set("Authorization", "Bearer "+scraper)
 		w := httptest.NewRecorder()
 		server("internal", model.Secret{}).ServeHTTP(w, r)
-		return w.Code == http.StatusForbidden
+		if w.Code != http.StatusForbidden {
+			return fmt.Errorf("status %d", w.Code)
+		}
+		return nil
 	})
 	check("what is known still counts", internal, "/metrics", 200, "", scraper)
 	later.Add(int64(2*time.Minute + time.Second))
 	check("what is old does not", internal, "/metrics", 403, "Forbidden", scraper)
 
-	cluster.StopAPIServer()
+	unreachable.Store(true)
 	check("what is known counts without the API server", internal, "/metrics", 403, "Forbidden", scraper)
 	later.Add(int64(time.Minute))
 	check("nobody knows", internal, "/metrics", 500, "API server", scraper)
@@ -132,17 +151,22 @@ func TestTokens(t *testing.T) {
 	check("who brings nothing is asked", internal, "/metrics", 401, "Unauthorized")
 }
 
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, try func() bool) {
+// testTokens asks for metrics with bearer tokens.
+func (c *cluster) testTokens(t *testing.T, r *router) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !try() {
-		select {
-		case <-deadline:
-			t.Fatalf("not: %s", what)
-		case <-ticker.C:
+	for token, want := range map[string]int{c.Config.BearerToken: http.StatusOK, "nobody's": http.StatusUnauthorized} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Stats+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%q: status %d, want %d", token, response.StatusCode, want)
 		}
 	}
 }
