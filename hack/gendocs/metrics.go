@@ -173,10 +173,12 @@ Port 1936 serves them at ` + "`/metrics`" + `, for the user and password of the 
 page, or for a bearer token whose owner may ` + "`get`" + ` the subresource ` + "`metrics`" + ` of this
 router (` + "`--name`" + `) in the cluster:
 
-    - apiGroups: [route.openshift.io]
-      resources: [routers/metrics]
-      resourceNames: [public]
-      verbs: [get]
+` + "```yaml" + `
+- apiGroups: [route.openshift.io]
+  resources: [routers/metrics]
+  resourceNames: [public]
+  verbs: [get]
+` + "```" + `
 
 Names that begin with ` + "`haproxy_` and `template_router_`" + ` are those of OpenShift's router,
 with the same labels and types. This page is made from the code by ` + "`make generate`" + `.
