@@ -3,6 +3,7 @@ package docs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,13 @@ import (
 	"router/test/haproxies"
 	"router/test/routertest"
 )
+
+// program is the router, which is there before a block makes it.
+var program string
+
+func TestMain(m *testing.M) {
+	routertest.Main(m, &program, 1)
+}
 
 // pages are all pages, by their path in the project.
 func pages(t *testing.T) map[string]string {
@@ -192,7 +200,8 @@ type runner struct {
 }
 
 // compiler is the go command that blocks get. It builds what is in the project,
-// in the way in which other tests build it: a copy would be compiled anew.
+// in the way in which the tests' router is built: so that is up to date, while a
+// copy would be compiled anew.
 const compiler = `#!/bin/bash
 args=()
 while [ $# -gt 0 ]; do
@@ -235,6 +244,10 @@ func newRunner(t *testing.T) *runner {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	bin := filepath.Join(r.dir, "bin")
+	if err := errors.Join(os.Mkdir(bin, 0o750), os.Link(program, filepath.Join(bin, "router"))); err != nil {
+		t.Fatal(err)
 	}
 	goCommand := filepath.Join(home, "go-command")
 	if err := os.WriteFile(goCommand, []byte(compiler), 0o700); err != nil { //nolint:gosec // a program
