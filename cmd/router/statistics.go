@@ -113,7 +113,8 @@ func newReviewer(o options.Options) (stats.Reviewer, error) {
 // those that are not checked.
 func serverHealth(plane *haproxy.DataPlane, checker *health.Checker) func(backend, endpointID string) (stats.Health, bool) {
 	return func(backend, endpointID string) (stats.Health, bool) {
-		address, ok := model.EndpointAddress(endpointID)
+		endpoint, _ := model.ParseEndpointID(endpointID)
+		address, ok := endpoint.AddrPort()
 		if !ok || checker == nil {
 			return stats.Health{}, ok
 		}

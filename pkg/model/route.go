@@ -104,9 +104,8 @@ type Backend struct {
 
 // Server is one endpoint of a backend.
 type Server struct {
-	// ID is the endpoint's stable identity, unique within its backend:
-	// "pod:<pod>:<service>:<port name>:<ip>:<port>", or with "ept:" and
-	// without the pod where no pod is known.
+	// ID is the endpoint's identity, unique within its backend: an EndpointID as
+	// text.
 	ID string
 	// Address is an IP address, never a name.
 	Address string

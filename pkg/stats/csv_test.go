@@ -109,10 +109,8 @@ func FuzzStatistics(f *testing.F) {
 					t.Fatalf("column %d: %v, %v, %v", c.index, v, ok, err)
 				}
 			}
-			e, _ := endpointOf(r.server)
-			o := originOf(r.proxy)
-			if !strings.HasSuffix(r.server, e.server) || !strings.HasSuffix(r.proxy, o.route) {
-				t.Fatalf("%q is %+v, %q is %+v", r.server, e, r.proxy, o)
+			if o := originOf(r.proxy); !strings.HasSuffix(r.proxy, o.route) {
+				t.Fatalf("%q is %+v", r.proxy, o)
 			}
 		}
 		_ = eachRow(answer, visit)

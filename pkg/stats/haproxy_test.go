@@ -86,7 +86,7 @@ func newPlane(t *testing.T, binary string) *plane {
 	p.stats = stats.New(stats.Options{
 		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
 		Collector: stats.CollectorOptions{ServerNames: p.EndpointOf, BackendNames: p.BackendOf, Health: func(backend, id string) (stats.Health, bool) {
-			_, ok := model.EndpointAddress(id)
+			_, ok := model.ParseEndpointID(id)
 			return stats.Health{Down: p.IsDown(backend, id)}, ok
 		}},
 		ProbeURL: fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),

@@ -23,20 +23,3 @@ func originOf(proxy string) origin {
 	}
 	return origin{backend: "other/" + proxy}
 }
-
-// endpoint is what a server stands for.
-type endpoint struct{ server, pod, service string }
-
-// endpointOf reads an endpoint's identity, "pod:<pod>:<service>:<port
-// name>:<ip>:<port>" or "ept:<service>:<port name>:<ip>:<port>". The address
-// is what is left, since an IPv6 one has colons itself. Any other name is that
-// of a server that is no endpoint, and ok is false.
-func endpointOf(id string) (e endpoint, ok bool) {
-	switch parts := strings.SplitN(id, ":", 5); {
-	case len(parts) == 5 && parts[0] == "pod":
-		return endpoint{server: parts[4], pod: parts[1], service: parts[2]}, true
-	case len(parts) >= 4 && parts[0] == "ept":
-		return endpoint{server: strings.Join(parts[3:], ":"), service: parts[1]}, true
-	}
-	return endpoint{server: id}, false
-}

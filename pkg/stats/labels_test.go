@@ -23,26 +23,3 @@ func TestBackendsAreNamedByTheirRoutes(t *testing.T) {
 		}
 	}
 }
-
-func TestServersAreNamedByTheirEndpoints(t *testing.T) {
-	for _, test := range []struct {
-		id   string
-		want endpoint
-		ok   bool
-	}{
-		{"pod:web-1:web:http:10.0.0.1:8080", endpoint{"10.0.0.1:8080", "web-1", "web"}, true},
-		{"pod:web-1:web::10.0.0.1:8080", endpoint{"10.0.0.1:8080", "web-1", "web"}, true},
-		{"pod:web-1:web:http:fd00::1:8080", endpoint{"fd00::1:8080", "web-1", "web"}, true},
-		{"ept:web:http:10.0.0.1:8080", endpoint{"10.0.0.1:8080", "", "web"}, true},
-		{"ept:web::fd00::1:8080", endpoint{"fd00::1:8080", "", "web"}, true},
-		{"ept:web:http:example.com:443", endpoint{"example.com:443", "", "web"}, true},
-		{"fe_sni", endpoint{"fe_sni", "", ""}, false},
-		{"s1", endpoint{"s1", "", ""}, false},
-		{"pod:a:b", endpoint{"pod:a:b", "", ""}, false},
-		{"", endpoint{}, false},
-	} {
-		if got, ok := endpointOf(test.id); got != test.want || ok != test.ok {
-			t.Errorf("%q: got %+v, %v, want %+v, %v", test.id, got, ok, test.want, test.ok)
-		}
-	}
-}

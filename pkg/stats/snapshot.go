@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"router/pkg/model"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,14 +172,17 @@ func (c *Collector) key(r row) (key seriesKey, ok bool) {
 	if !ok {
 		return seriesKey{}, false
 	}
-	stands, _ := endpointOf(id)
-	return seriesKey{server, [5]string{stands.server, from.namespace, from.route, stands.pod, stands.service}}, true
+	e, ok := model.ParseEndpointID(id)
+	if !ok {
+		e.Address = id // It is no endpoint of a route.
+	}
+	return seriesKey{server, [5]string{e.Address, from.namespace, from.route, e.Pod, e.Service}}, true
 }
 
 // endpointID is the identity of the endpoint that a server of a backend stands
 // for, or its own name if it is none of a route's; ok is false for a free slot.
 func (c *Collector) endpointID(backend, server string) (id string, ok bool) {
-	if _, known := endpointOf(server); known || originOf(backend).route == "" || c.opts.ServerNames == nil {
+	if _, known := model.ParseEndpointID(server); known || originOf(backend).route == "" || c.opts.ServerNames == nil {
 		return server, true
 	}
 	id, ok = c.opts.ServerNames(backend, server)

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -18,18 +19,34 @@ const recordHandshake = 0x16
 // descriptor for a connection.
 const acceptPause = 100 * time.Millisecond
 
-// splitter hands the connections of one listener to two others, by whether
-// they speak TLS.
+// splitter is a listener whose connections may speak TLS or not. Those that do
+// come as *tls.Conn, which an HTTP server knows.
 type splitter struct {
-	source     net.Listener
-	plain, tls *queueListener
+	net.Listener
+	config *tls.Config
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
 }
 
-func newSplitter(l net.Listener) *splitter {
-	queue := func() *queueListener {
-		return &queueListener{address: l.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
+func newSplitter(l net.Listener, config *tls.Config) *splitter {
+	return &splitter{Listener: l, config: config, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// Accept implements net.Listener.
+func (s *splitter) Accept() (net.Conn, error) {
+	select {
+	case conn := <-s.conns:
+		return conn, nil
+	case <-s.closed:
+		return nil, net.ErrClosed
 	}
-	return &splitter{source: l, plain: queue(), tls: queue()}
+}
+
+// Close implements net.Listener. The one below is for run to close.
+func (s *splitter) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
 }
 
 // run accepts until ctx ends, or the listener fails. It closes the listener.
@@ -38,9 +55,9 @@ func (s *splitter) run(ctx context.Context) error {
 	var sorting sync.WaitGroup
 	defer sorting.Wait()
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = s.source.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = s.Listener.Close() })()
 	for {
-		conn, err := s.source.Accept()
+		conn, err := s.Listener.Accept()
 		switch {
 		case err == nil:
 			sorting.Go(func() { s.sort(ctx, conn) })
@@ -52,7 +69,7 @@ func (s *splitter) run(ctx context.Context) error {
 			case <-time.After(acceptPause):
 			}
 		default:
-			_ = s.source.Close()
+			_ = s.Listener.Close()
 			return fmt.Errorf("serving statistics: %w", err)
 		}
 	}
@@ -70,43 +87,16 @@ func (s *splitter) sort(ctx context.Context, conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	to := s.plain
+	var begun net.Conn = &begunConn{Conn: conn, first: first}
 	if first[0] == recordHandshake {
-		to = s.tls
+		begun = tls.Server(begun, s.config)
 	}
 	select {
-	case to.conns <- &begunConn{Conn: conn, first: first}:
-	case <-to.closed:
+	case s.conns <- begun:
+	case <-s.closed:
 		_ = conn.Close()
 	}
 }
-
-// queueListener is a net.Listener whose connections come from elsewhere.
-type queueListener struct {
-	address net.Addr
-	conns   chan net.Conn
-	once    sync.Once
-	closed  chan struct{}
-}
-
-// Accept implements net.Listener.
-func (l *queueListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *queueListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (l *queueListener) Addr() net.Addr { return l.address }
 
 // begunConn is a connection whose first byte was read already.
 type begunConn struct {

@@ -131,8 +131,7 @@ func New(o Options) *Server {
 		Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog,
 	}
 	if o.TLS != nil {
-		// Named here, since HTTP/2 is set up by the first listener that is
-		// served, and that may be the plain one.
+		// HTTP/2 is set up only where it is named.
 		s.http.TLSConfig = o.TLS.Clone()
 		s.http.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
 		if !suitsHTTP2(o.TLS.CipherSuites) {
@@ -183,22 +182,17 @@ func (s *Server) Collector() *Collector { return s.collector }
 // listener, wrapped.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
-	serve := func(do func() error) {
-		group.Go(func() error {
-			if err := do(); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("serving statistics: %w", err)
-			}
-			return nil
-		})
-	}
-	if s.opts.TLS == nil {
-		serve(func() error { return s.http.Serve(l) })
-	} else {
-		split := newSplitter(l)
+	if s.opts.TLS != nil {
+		split := newSplitter(l, s.http.TLSConfig)
 		group.Go(func() error { return split.run(ctx) })
-		serve(func() error { return s.http.Serve(split.plain) })
-		serve(func() error { return s.http.ServeTLS(split.tls, "", "") })
+		l = split
 	}
+	group.Go(func() error {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving statistics: %w", err)
+		}
+		return nil
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		close(s.stopping)

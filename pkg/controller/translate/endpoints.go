@@ -154,14 +154,9 @@ func (t *translation) server(service string, c candidate) model.Server {
 	if a, err := netip.ParseAddr(c.address); err == nil {
 		c.address = written(a)
 	}
-	id := service + ":" + portName(c.portName) + ":" + c.address + ":" + strconv.Itoa(c.port)
-	if c.pod != "" {
-		id = "pod:" + c.pod + ":" + id
-	} else {
-		id = "ept:" + id
-	}
+	id := model.EndpointID{Pod: c.pod, Service: service, PortName: portName(c.portName), Address: c.address + ":" + strconv.Itoa(c.port)}
 	return model.Server{
-		ID: id, Address: c.address, Port: c.port, Weight: 1, Service: service, Pod: c.pod,
+		ID: id.String(), Address: c.address, Port: c.port, Weight: 1, Service: service, Pod: c.pod,
 		H2C: (c.appProtocol == "h2c" || c.appProtocol == "kubernetes.io/h2c") && t.route.Termination != model.TerminationReencrypt && !t.passthrough(),
 	}
 }
