@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -56,9 +57,15 @@ type Options struct {
 type Reviewer struct {
 	client kubernetes.Interface
 	router string
-	tokens *cache[[sha256.Size]byte, *authenticationv1.UserInfo]
-	access *cache[request, stats.Decision]
+	// users are by the digest of their token, nil for a token of nobody's;
+	// decisions by request.
+	users, decisions *cache.LRUExpireCache
 }
+
+// clock implements cache.Clock.
+type clock func() time.Time
+
+func (c clock) Now() time.Time { return c() }
 
 // request is what an answer of a SubjectAccessReview is about. The user is a
 // digest of all that is known of it.
@@ -80,7 +87,7 @@ func New(o Options) (*Reviewer, error) {
 	}
 	return &Reviewer{
 		client: client, router: o.RouterName,
-		tokens: newCache[[sha256.Size]byte, *authenticationv1.UserInfo](o.Now, cacheSize), access: newCache[request, stats.Decision](o.Now, cacheSize),
+		users: cache.NewLRUExpireCacheWithClock(cacheSize, clock(o.Now)), decisions: cache.NewLRUExpireCacheWithClock(cacheSize, clock(o.Now)),
 	}, nil
 }
 
@@ -95,8 +102,8 @@ func (r *Reviewer) Review(ctx context.Context, token, verb, subresource string) 
 		return stats.Decision{}, nil
 	}
 	key := request{user: digest(user), verb: verb, subresource: subresource}
-	if known, ok := r.access.get(key); ok {
-		return known, nil
+	if known, ok := r.decisions.Get(key); ok {
+		return known.(stats.Decision), nil
 	}
 	review, err := r.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -114,7 +121,7 @@ func (r *Reviewer) Review(ctx context.Context, token, verb, subresource string) 
 	if decision.Allowed {
 		age = allowedAge
 	}
-	r.access.put(key, decision, age)
+	r.decisions.Add(key, decision, age)
 	return decision, nil
 }
 
@@ -128,8 +135,8 @@ func (r *Reviewer) userOf(ctx context.Context, token string) (*authenticationv1.
 		return nil, nil //nolint:nilnil // nobody's
 	}
 	key := sha256.Sum256([]byte(token))
-	if known, ok := r.tokens.get(key); ok {
-		return known, nil
+	if known, ok := r.users.Get(key); ok {
+		return known.(*authenticationv1.UserInfo), nil
 	}
 	review, err := r.client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
 		Spec: authenticationv1.TokenReviewSpec{Token: token},
@@ -141,7 +148,7 @@ func (r *Reviewer) userOf(ctx context.Context, token string) (*authenticationv1.
 	if review.Status.Authenticated {
 		user = &review.Status.User
 	}
-	r.tokens.put(key, user, tokenAge)
+	r.users.Add(key, user, tokenAge)
 	return user, nil
 }
 
