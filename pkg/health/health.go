@@ -29,8 +29,8 @@ type Target struct {
 	Interval time.Duration
 }
 
-// How many checks in a row change the mind about an endpoint: as many as
-// HAProxy takes by default, and so the reference router.
+// How many checks in a row change the state of an endpoint: as many as HAProxy
+// takes by default, and so the reference router.
 const (
 	fall = 3
 	rise = 2
@@ -298,5 +298,5 @@ func (e *endpoint) pause() time.Duration {
 	return least
 }
 
-// suspect is whether the mind about an endpoint is about to change.
+// suspect is whether the last check contradicts the state of the endpoint.
 func (e *endpoint) suspect() bool { return !e.failing && e.bad > 0 || e.failing && e.good > 0 }

@@ -19,9 +19,8 @@ type schedule struct {
 
 func newSchedule() schedule { return schedule{lanes: map[string]*lane{}} }
 
-// lane has the endpoints of a namespace. Those about which the mind is about to
-// change come first, but never more than every other time: however many pods
-// die at once, the others are looked at, too.
+// lane has the endpoints of a namespace. Suspects come first, but never more than
+// every other time: however many pods die at once, the others are checked, too.
 type lane struct {
 	name             string
 	suspects, others byDue[*endpoint]

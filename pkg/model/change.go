@@ -1,15 +1,14 @@
 package model
 
-// Change is what the controller asks the data plane to make true: routes to
-// add or replace, and routes that are no more; keys appear once. And what the
-// router's own TLS files hold.
+// Change is what the controller asks the data plane to make true. A key appears
+// once in it.
 type Change struct {
 	// Upsert holds new and changed routes.
 	Upsert []*Route
-	// Delete holds the keys of routes that are not served any longer.
+	// Delete holds the keys of routes that are served no longer.
 	Delete []RouteKey
-	// Reserve has routes that are not served, or not any longer, but keep their
-	// host: nobody gets it meanwhile, whoever asks for any host included.
+	// Reserve has routes that are not served but keep their host, so that requests
+	// for it do not go to a route for any host.
 	Reserve []Reservation
 	// Files replaces what was known of the TLS files; nil for no change.
 	Files *TLSFiles

@@ -60,7 +60,7 @@ type Global struct {
 // HopHeader is the request header that routers add a value to, each of its own.
 const HopHeader = "Router-Hops"
 
-// percent is a whole.
+// percent divides a share in percent.
 const percent = 100
 
 // RouteConnections is how many connections one route may have at a time, 0 for

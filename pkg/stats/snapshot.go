@@ -116,7 +116,7 @@ func (c *Collector) read(ctx context.Context, pid int) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.stand(s, frontend|backend)
+	c.addPlaceholders(s, frontend|backend)
 	if usable > c.opts.ServerThreshold {
 		s.servers = usable
 		return s, nil
@@ -132,7 +132,7 @@ func (c *Collector) read(ctx context.Context, pid int) (*snapshot, error) {
 		}
 		return s, nil
 	}
-	c.stand(s, server)
+	c.addPlaceholders(s, server)
 	return s, nil
 }
 

@@ -143,20 +143,18 @@ const LocalPeer = "router"
 // counters is BaseConfig.Counters.
 const counters = "counters"
 
-// Default bind and buffer values stand in pkg/options; a zero Global is for
-// tests only and gets the smallest workable ones.
-const (
-	defaultCookieLen = 63
-)
+// defaultCookieLen is how many bytes HAProxy captures of a cookie unless told
+// otherwise.
+const defaultCookieLen = 63
 
-// Needs are what a frame has to be made for.
+// Needs are what BaseConfig depends on beside the options.
 type Needs struct {
 	// Passthrough is whether there are passthrough routes, Slots whether servers
 	// are slots.
 	Passthrough, Slots bool
 }
 
-// NewBaseConfig prepares the data of the frame. Errors name the setting whose
+// NewBaseConfig prepares the data. Errors name the setting whose
 // value HAProxy's configuration cannot carry.
 func NewBaseConfig(g model.Global, files Layout, n Needs) (BaseConfig, error) {
 	b := builder{}

@@ -76,11 +76,10 @@ func NewCertificate(path string, c model.Certificate) Certificate {
 }
 
 // Host gives the lookup entries of the routes that share the host key. The
-// routes must be admitted, so that no two of them have the same path. guarded
-// is whether there are routes for model.CatchAllHost, from which the host is to be
-// kept: they take nothing from somebody's host, not even paths that it does
-// not serve.
-func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostText {
+// routes must be admitted, so that no two of them have the same path. hasCatchAll
+// is whether there are routes for model.CatchAllHost. They do not get the
+// requests for this host, not even those for paths that it does not serve.
+func (t *Templates) Host(key HostKey, routes []*model.Route, hasCatchAll bool) HostText {
 	routes = slices.Clone(routes)
 	slices.SortFunc(routes, func(a, b *model.Route) int {
 		return cmp.Or(a.Created.Compare(b.Created), a.Key.Compare(b.Key))
@@ -91,7 +90,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	case key.Wildcard:
 		httpMap, httpsMap, sniMap, filter, owned = m.HTTPWildcard, m.HTTPSWildcard, m.SNIWildcard, "*."+key.Host, key.Host+"*"
 	case key.Host == model.CatchAllHost:
-		httpMap, httpsMap, host, guarded = m.HTTPAny, m.HTTPSAny, "", false
+		httpMap, httpsMap, host, hasCatchAll = m.HTTPAny, m.HTTPSAny, "", false
 	}
 	var text HostText
 	add := func(table Path, key, value string) {
@@ -125,7 +124,7 @@ func (t *Templates) Host(key HostKey, routes []*model.Route, guarded bool) HostT
 	if sni != "" && host != "" {
 		add(sniMap, host, sni)
 	}
-	if guarded {
+	if hasCatchAll {
 		add(m.Hosts, owned, MapValueNone)
 	}
 	slices.SortFunc(text.Entries, func(a, b Entry) int {

@@ -135,9 +135,9 @@ func TestWildcardHostsHaveTablesOfTheirOwn(t *testing.T) {
 func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 	layout := testLayout(t)
 	templates := &Templates{files: layout}
-	entries := func(r *model.Route, guarded bool) map[string]string {
+	entries := func(r *model.Route, hasCatchAll bool) map[string]string {
 		got := map[string]string{}
-		for _, e := range templates.Host(HostKeyOf(r), []*model.Route{r}, guarded).Entries {
+		for _, e := range templates.Host(HostKeyOf(r), []*model.Route{r}, hasCatchAll).Entries {
 			got[filepath.Base(e.Map)+" "+e.Key] = e.Value
 		}
 		return got
@@ -147,10 +147,10 @@ func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 	wild := testRoute("w", "", model.TerminationNone, "")
 	wild.Host, wild.Wildcard = "w.test", true
 	tests := []struct {
-		name    string
-		route   *model.Route
-		guarded bool
-		want    map[string]string
+		name        string
+		route       *model.Route
+		hasCatchAll bool
+		want        map[string]string
 	}{
 		{"any host", all, true, map[string]string{
 			"http-any.map /x/": "_redirect", "http-any.map /x?": "_redirect", "https-any.map /x/": "be_edge_http:ns:a", "https-any.map /x?": "be_edge_http:ns:a"}},
@@ -162,7 +162,7 @@ func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := entries(tt.route, tt.guarded); !maps.Equal(got, tt.want) {
+			if got := entries(tt.route, tt.hasCatchAll); !maps.Equal(got, tt.want) {
 				t.Errorf("got  %v\nwant %v", got, tt.want)
 			}
 		})

@@ -9,8 +9,9 @@ type RouteShare struct {
 	Local int
 }
 
-// localShare is the part of a route's share that the machine itself may have:
-// more than its processes need, and few for the passes of a loop.
+// localShare divides a route's share into what connections from the machine
+// itself may have: enough for its own processes, and few enough to end a loop of
+// requests through this router soon.
 const localShare = 10
 
 func newRouteShare(connections int) *RouteShare {

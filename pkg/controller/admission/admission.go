@@ -55,8 +55,8 @@ type Verdict struct {
 	// admitted.
 	Reason  Reason
 	Message string
-	// HostReserved is whether the route keeps its host though it is not admitted: it
-	// has lost to nobody.
+	// HostReserved is whether the route, which is not admitted, keeps its host: it
+	// is refused for its own mistakes, not for an older route.
 	HostReserved bool
 	// Winner is the route that has what this one wants; zero if none has.
 	Winner model.RouteKey

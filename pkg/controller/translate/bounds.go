@@ -9,15 +9,15 @@ import (
 	"router/pkg/model"
 )
 
-// maxCandidates bounds what is read of the endpoints of one service, each of
+// maxEndpoints bounds what is read of the endpoints of one service, each of
 // their ports counted. It is five times what a namespace may have of servers
 // unless the administrator says otherwise, and some tenths of a second of work;
 // a slice of 1 MB could name 20 million.
-const maxCandidates = 50_000
+const maxEndpoints = 50_000
 
 // maxKept bounds the endpoints that a Shared keeps, and so its memory, to some
 // 100 MB.
-const maxKept = 10 * maxCandidates
+const maxKept = 10 * maxEndpoints
 
 // Shared is what the translations of one moment have in common: the endpoints of
 // services and the servers that come of them, found once however many routes
@@ -25,13 +25,15 @@ const maxKept = 10 * maxCandidates
 // and as long as no object changes.
 type Shared struct {
 	found map[sharedKey]found
-	// known is by namespace and service, with kept endpoints in all.
-	known map[[2]string]*known
-	kept  int
+	// sets are by namespace and service, with kept endpoints in all.
+	sets map[[2]string]*endpointSet
+	kept int
 }
 
 // NewShared returns an empty Shared.
-func NewShared() *Shared { return &Shared{found: map[sharedKey]found{}, known: map[[2]string]*known{}} }
+func NewShared() *Shared {
+	return &Shared{found: map[sharedKey]found{}, sets: map[[2]string]*endpointSet{}}
+}
 
 // sharedKey is what the servers of a service depend on, and what is told of
 // them.

@@ -14,8 +14,8 @@ import (
 	"router/pkg/model"
 )
 
-// candidate is an endpoint before it is known whether it is used.
-type candidate struct {
+// endpoint is an endpoint of a service, whether it is used or not.
+type endpoint struct {
 	endpointPort
 	address, pod string
 	ready        bool
@@ -34,110 +34,110 @@ type endpointPort struct {
 // endpoints are the servers of a service, sorted and without repetitions. svc is
 // nil where there is no such service; endpoints may be there all the same.
 func (t *translation) endpoints(to *target, svc *corev1.Service) []model.Server {
-	all := t.known(to.service)
-	if len(all.candidates) == maxCandidates {
+	set := t.endpointSet(to.service)
+	if len(set.all) == maxEndpoints {
 		t.problem(model.Problem{
 			Field: to.field, Service: to.service,
-			Message: fmt.Sprintf("service %s has %d endpoints or more, each port counted, of which so many are looked at", to.service, maxCandidates),
+			Message: fmt.Sprintf("service %s has %d endpoints or more, each port counted, of which so many are looked at", to.service, maxEndpoints),
 		})
 	}
-	var ready, ending, own []candidate
-	wanted := t.wanted(all)
+	var ready, ending, own []endpoint
+	wanted := t.wanted(set)
 	for _, p := range wanted {
-		switch c := *p; {
-		case !t.mayConnect(c):
-		case t.isOwn(c):
-			own = append(own, c)
-		case c.ready:
-			ready = append(ready, c)
-		case c.terminating:
-			ending = append(ending, c)
+		switch e := *p; {
+		case !t.mayConnect(e):
+		case t.isOwn(e):
+			own = append(own, e)
+		case e.ready:
+			ready = append(ready, e)
+		case e.terminating:
+			ending = append(ending, e)
 		}
 	}
 	if len(ready) == 0 {
-		ready = ending // Pods that are about to end still answer; better than nobody.
+		ready = ending // Pods that are about to end still answer.
 	}
 	ready = oneFamily(ready, svc)
 	t.tellOwn(model.Problem{Field: to.field + ".name", Value: to.service, Service: to.service}, own)
 	if len(ready) == 0 {
 		servers := t.idled(svc)
-		// Where the router itself would serve, the other replicas see nothing wrong.
-		if len(servers) == 0 && !slices.ContainsFunc(own, func(c candidate) bool { return c.ready || c.terminating }) {
-			t.nobody(to, svc, all, wanted)
+		// Where the only endpoint is this router itself, the other replicas have one
+		// that is ready, and the status must not say otherwise.
+		if len(servers) == 0 && !slices.ContainsFunc(own, func(e endpoint) bool { return e.ready || e.terminating }) {
+			t.noServers(to, svc, set, wanted)
 		}
 		return servers
 	}
 	servers := make([]model.Server, 0, len(ready))
-	for _, c := range ready {
-		servers = append(servers, t.server(to.service, c))
+	for _, e := range ready {
+		servers = append(servers, t.server(to.service, e))
 	}
 	slices.SortFunc(servers, func(a, b model.Server) int { return cmp.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(servers, func(a, b model.Server) bool { return a.ID == b.ID })
 }
 
-// known is what is known of the endpoints of a service, whatever a route wants
-// of them. Routes may ask for as many ports as there are routes, so that none
-// looks at all endpoints again.
-type known struct {
-	candidates []candidate
+// endpointSet has the endpoints of a service, whichever of its ports a route
+// wants: a thousand routes to a thousand ports must not each read all of them.
+type endpointSet struct {
+	all []endpoint
 	// ported are those that HAProxy can connect to, byPort the same by the names
 	// and the numbers of their ports; listed are the ports in words. The latter two
 	// are nil and "" before the first route that needs them.
-	ported []*candidate
-	byPort map[string][]*candidate
+	ported []*endpoint
+	byPort map[string][]*endpoint
 	listed string
 }
 
-// known looks at the endpoints of a service, unless another route has done so.
-func (t *translation) known(service string) *known {
+// endpointSet reads the endpoints of a service, unless another route has done so.
+func (t *translation) endpointSet(service string) *endpointSet {
 	if t.in.Shared == nil {
-		return t.look(service)
+		return t.newEndpointSet(service)
 	}
 	key := [2]string{t.route.Key.Namespace, service}
 	s := t.in.Shared
-	k := s.known[key]
-	if k == nil {
-		k = t.look(service)
-		if s.kept += len(k.candidates); s.kept > maxKept {
-			clear(s.known)
-			s.kept = len(k.candidates)
+	set := s.sets[key]
+	if set == nil {
+		set = t.newEndpointSet(service)
+		if s.kept += len(set.all); s.kept > maxKept {
+			clear(s.sets)
+			s.kept = len(set.all)
 		}
-		s.known[key] = k
+		s.sets[key] = set
 	}
-	return k
+	return set
 }
 
-func (t *translation) look(service string) *known {
-	k := &known{candidates: t.candidates(service)}
-	for i := range k.candidates {
-		if c := &k.candidates[i]; t.hasPort(*c) {
-			k.ported = append(k.ported, c)
+func (t *translation) newEndpointSet(service string) *endpointSet {
+	set := &endpointSet{all: t.allEndpoints(service)}
+	for i := range set.all {
+		if e := &set.all[i]; t.hasPort(*e) {
+			set.ported = append(set.ported, e)
 		}
 	}
-	return k
+	return set
 }
 
 // wanted are the endpoints with a port that the route wants.
-func (t *translation) wanted(k *known) []*candidate {
+func (t *translation) wanted(set *endpointSet) []*endpoint {
 	want, one := t.wantedPort()
 	if !one {
-		return k.ported
+		return set.ported
 	}
-	if k.byPort == nil {
-		k.byPort = map[string][]*candidate{}
-		for _, c := range k.ported {
-			number := strconv.Itoa(c.port)
-			k.byPort[number] = append(k.byPort[number], c)
-			if c.portName != number {
-				k.byPort[c.portName] = append(k.byPort[c.portName], c)
+	if set.byPort == nil {
+		set.byPort = map[string][]*endpoint{}
+		for _, e := range set.ported {
+			number := strconv.Itoa(e.port)
+			set.byPort[number] = append(set.byPort[number], e)
+			if e.portName != number {
+				set.byPort[e.portName] = append(set.byPort[e.portName], e)
 			}
 		}
 	}
-	return k.byPort[want]
+	return set.byPort[want]
 }
 
-// candidates are all endpoints of a service, whether they can be used or not.
-func (t *translation) candidates(service string) []candidate {
+// allEndpoints are all endpoints of a service, whether they can be used or not.
+func (t *translation) allEndpoints(service string) []endpoint {
 	ns := t.route.Key.Namespace
 	if t.options.WatchEndpoints {
 		return fromEndpoints(t.in.Lookup.Endpoints(ns, service))
@@ -150,30 +150,30 @@ func (t *translation) candidates(service string) []candidate {
 	return all
 }
 
-func (t *translation) server(service string, c candidate) model.Server {
-	if a, err := netip.ParseAddr(c.address); err == nil {
-		c.address = written(a)
+func (t *translation) server(service string, e endpoint) model.Server {
+	if a, err := netip.ParseAddr(e.address); err == nil {
+		e.address = written(a)
 	}
-	id := model.EndpointID{Pod: c.pod, Service: service, PortName: portName(c.portName), Address: c.address + ":" + strconv.Itoa(c.port)}
+	id := model.EndpointID{Pod: e.pod, Service: service, PortName: portName(e.portName), Address: e.address + ":" + strconv.Itoa(e.port)}
 	return model.Server{
-		ID: id.String(), Address: c.address, Port: c.port, Weight: 1, Service: service, Pod: c.pod,
-		H2C: (c.appProtocol == "h2c" || c.appProtocol == "kubernetes.io/h2c") && t.route.Termination != model.TerminationReencrypt && !t.passthrough(),
+		ID: id.String(), Address: e.address, Port: e.port, Weight: 1, Service: service, Pod: e.pod,
+		H2C: (e.appProtocol == "h2c" || e.appProtocol == "kubernetes.io/h2c") && t.route.Termination != model.TerminationReencrypt && !t.passthrough(),
 	}
 }
 
 // usable reports whether an endpoint may be connected to by this route.
-func (t *translation) usable(c candidate) bool {
-	return t.hasPort(c) && t.wantsPort(c.portName, c.port) && t.mayConnect(c)
+func (t *translation) usable(e endpoint) bool {
+	return t.hasPort(e) && t.wantsPort(e.portName, e.port) && t.mayConnect(e)
 }
 
 // hasPort reports whether an endpoint has a port that HAProxy can connect to.
-func (t *translation) hasPort(c candidate) bool {
-	return (c.protocol != corev1.ProtocolUDP || t.options.IncludeUDP) && c.port >= 1 && c.port <= maxPort
+func (t *translation) hasPort(e endpoint) bool {
+	return (e.protocol != corev1.ProtocolUDP || t.options.IncludeUDP) && e.port >= 1 && e.port <= maxPort
 }
 
 // mayConnect reports whether routes may lead to the address of an endpoint.
-func (t *translation) mayConnect(c candidate) bool {
-	addr, err := netip.ParseAddr(c.address)
+func (t *translation) mayConnect(e endpoint) bool {
+	addr, err := netip.ParseAddr(e.address)
 	return err == nil && (reachable(addr) || t.options.LocalEndpoints && addr.IsLoopback())
 }
 
@@ -194,8 +194,8 @@ func (t *translation) wantedPort() (string, bool) {
 	return want, want != "" && want != "0"
 }
 
-func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
-	var all []candidate
+func fromSlices(list []*discoveryv1.EndpointSlice) []endpoint {
+	var all []endpoint
 	for _, s := range list {
 		family := corev1.IPFamily(s.AddressType)
 		if family != corev1.IPv4Protocol && family != corev1.IPv6Protocol {
@@ -205,50 +205,50 @@ func fromSlices(list []*discoveryv1.EndpointSlice) []candidate {
 		for _, p := range s.Ports {
 			ports = append(ports, endpointPort{deref(p.Name), int(deref(p.Port)), deref(p.Protocol), deref(p.AppProtocol)})
 		}
-		for _, e := range s.Endpoints {
-			all = candidate{
-				family: family, ready: isTrue(e.Conditions.Ready, true), pod: podName(e.TargetRef),
-				terminating: isTrue(e.Conditions.Terminating, false) && isTrue(e.Conditions.Serving, false),
-			}.at(all, ports, e.Addresses...)
+		for _, from := range s.Endpoints {
+			all = endpoint{
+				family: family, ready: isTrue(from.Conditions.Ready, true), pod: podName(from.TargetRef),
+				terminating: isTrue(from.Conditions.Terminating, false) && isTrue(from.Conditions.Serving, false),
+			}.at(all, ports, from.Addresses...)
 		}
 	}
 	return all
 }
 
 //nolint:staticcheck // Endpoints are deprecated, and read only on request.
-func fromEndpoints(e *corev1.Endpoints) []candidate {
-	if e == nil {
+func fromEndpoints(list *corev1.Endpoints) []endpoint {
+	if list == nil {
 		return nil
 	}
-	var all []candidate
-	for _, subset := range e.Subsets {
+	var all []endpoint
+	for _, subset := range list.Subsets {
 		ports := make([]endpointPort, 0, len(subset.Ports))
 		for _, p := range subset.Ports {
 			ports = append(ports, endpointPort{p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)})
 		}
 		for i, a := range slices.Concat(subset.Addresses, subset.NotReadyAddresses) {
-			c := candidate{ready: i < len(subset.Addresses), family: corev1.IPv4Protocol, pod: podName(a.TargetRef)}
+			e := endpoint{ready: i < len(subset.Addresses), family: corev1.IPv4Protocol, pod: podName(a.TargetRef)}
 			if addr, err := netip.ParseAddr(a.IP); err == nil && addr.Is6() {
-				c.family = corev1.IPv6Protocol
+				e.family = corev1.IPv6Protocol
 			}
-			all = c.at(all, ports, a.IP)
+			all = e.at(all, ports, a.IP)
 		}
 	}
 	return all
 }
 
 // at adds the candidate with each of some ports, or without one, at each of some
-// addresses, up to maxCandidates in all.
-func (c candidate) at(all []candidate, ports []endpointPort, addresses ...string) []candidate {
+// addresses, up to maxEndpoints in all.
+func (e endpoint) at(all []endpoint, ports []endpointPort, addresses ...string) []endpoint {
 	if len(ports) == 0 {
 		ports = []endpointPort{{}}
 	}
-	for _, c.endpointPort = range ports {
-		if len(all) == maxCandidates {
+	for _, e.endpointPort = range ports {
+		if len(all) == maxEndpoints {
 			break
 		}
-		for _, c.address = range addresses[:min(len(addresses), maxCandidates-len(all))] {
-			all = append(all, c)
+		for _, e.address = range addresses[:min(len(addresses), maxEndpoints-len(all))] {
+			all = append(all, e)
 		}
 	}
 	return all
@@ -289,15 +289,15 @@ func isTrue(p *bool, absent bool) bool {
 
 // oneFamily keeps, where a service has endpoints of both address families,
 // those of its first one: the others are the same pods again.
-func oneFamily(all []candidate, svc *corev1.Service) []candidate {
+func oneFamily(all []endpoint, svc *corev1.Service) []endpoint {
 	if svc == nil || len(svc.Spec.IPFamilies) < 2 {
 		return all
 	}
 	first := svc.Spec.IPFamilies[0]
-	if !slices.ContainsFunc(all, func(c candidate) bool { return c.family == first }) {
+	if !slices.ContainsFunc(all, func(e endpoint) bool { return e.family == first }) {
 		return all
 	}
-	return slices.DeleteFunc(all, func(c candidate) bool { return c.family != first })
+	return slices.DeleteFunc(all, func(e endpoint) bool { return e.family != first })
 }
 
 // idledAnnotation says that a service sleeps until a request comes.
@@ -310,15 +310,15 @@ func (t *translation) idled(svc *corev1.Service) []model.Server {
 		return nil
 	}
 	var servers []model.Server
-	var own []candidate
+	var own []endpoint
 	for _, p := range svc.Spec.Ports {
-		c := candidate{address: svc.Spec.ClusterIP, endpointPort: endpointPort{p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)}}
+		e := endpoint{address: svc.Spec.ClusterIP, endpointPort: endpointPort{p.Name, int(p.Port), p.Protocol, deref(p.AppProtocol)}}
 		switch {
-		case !t.usable(c):
-		case t.isOwn(c):
-			own = append(own, c)
+		case !t.usable(e):
+		case t.isOwn(e):
+			own = append(own, e)
 		default:
-			s := t.server(svc.Name, c)
+			s := t.server(svc.Name, e)
 			s.Idled = true
 			servers = append(servers, s)
 		}

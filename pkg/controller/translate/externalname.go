@@ -16,7 +16,7 @@ import (
 // of endpoints, in a directory of manifests, too.
 func (t *translation) externalName(to *target, svc *corev1.Service) []model.Server {
 	if t.in.Candidate.NoPort != "" {
-		t.nobody(to, svc, &known{}, nil)
+		t.noServers(to, svc, &endpointSet{}, nil)
 		return nil
 	}
 	problem := model.Problem{
@@ -37,26 +37,26 @@ func (t *translation) externalName(to *target, svc *corev1.Service) []model.Serv
 		t.problem(problem)
 		return nil
 	}
-	endpoint := t.externalPort(svc)
-	if endpoint.port < 1 || endpoint.port > maxPort {
+	at := t.externalPort(svc)
+	if at.port < 1 || at.port > maxPort {
 		t.problem(model.Problem{
-			Cause: model.PortNotFound, Field: t.portField(), Value: strconv.Itoa(endpoint.port), Service: svc.Name, Message: "must be a port from 1 to 65535",
+			Cause: model.PortNotFound, Field: t.portField(), Value: strconv.Itoa(at.port), Service: svc.Name, Message: "must be a port from 1 to 65535",
 		})
 		return nil
 	}
 	var servers []model.Server
 	var refused []string
-	var own []candidate
+	var own []endpoint
 	for _, a := range found.Addresses {
 		if a = a.Unmap(); !reachable(a) {
 			refused = append(refused, a.String())
 			continue
 		}
-		if endpoint.address = a.String(); t.isOwn(endpoint) {
-			own = append(own, endpoint)
+		if at.address = a.String(); t.isOwn(at) {
+			own = append(own, at)
 			continue
 		}
-		servers = append(servers, t.server(svc.Name, endpoint))
+		servers = append(servers, t.server(svc.Name, at))
 	}
 	t.tellOwn(problem, own)
 	if len(refused) > 0 {
@@ -75,18 +75,18 @@ const maxPort = 65535
 // externalPort is the port of a service that is a name: the one that
 // spec.port.targetPort gives, else the service's first, else that of the
 // protocol.
-func (t *translation) externalPort(svc *corev1.Service) candidate {
-	var c candidate
-	c.port = 80
+func (t *translation) externalPort(svc *corev1.Service) endpoint {
+	var e endpoint
+	e.port = 80
 	if t.route.Termination == model.TerminationReencrypt || t.passthrough() {
-		c.port = 443
+		e.port = 443
 	}
 	if i := slices.IndexFunc(svc.Spec.Ports, func(p corev1.ServicePort) bool { return t.wantsPort(p.Name, int(p.Port)) }); i >= 0 {
 		p := svc.Spec.Ports[i]
-		c.portName, c.port, c.appProtocol = p.Name, int(p.Port), deref(p.AppProtocol)
+		e.portName, e.port, e.appProtocol = p.Name, int(p.Port), deref(p.AppProtocol)
 	}
 	if p := t.in.Candidate.Spec.Port; p != nil && p.TargetPort.IntValue() > 0 {
-		c.port = p.TargetPort.IntValue()
+		e.port = p.TargetPort.IntValue()
 	}
-	return c
+	return e
 }

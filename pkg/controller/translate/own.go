@@ -29,21 +29,21 @@ func (o Own) has(a netip.Addr, port int) bool {
 }
 
 // isOwn reports whether an endpoint is the router itself.
-func (t *translation) isOwn(c candidate) bool {
-	a, err := netip.ParseAddr(c.address)
-	return err == nil && t.options.Own.has(a, c.port)
+func (t *translation) isOwn(e endpoint) bool {
+	a, err := netip.ParseAddr(e.address)
+	return err == nil && t.options.Own.has(a, e.port)
 }
 
 // tellOwn tells which endpoints were left out because they are the router. It is
 // so on this replica alone: the others run on other machines.
-func (t *translation) tellOwn(p model.Problem, own []candidate) {
+func (t *translation) tellOwn(p model.Problem, own []endpoint) {
 	if len(own) == 0 {
 		return
 	}
 	addresses := make([]string, 0, len(own))
-	for _, c := range own {
-		if a, err := netip.ParseAddr(c.address); err == nil {
-			addresses = append(addresses, net.JoinHostPort(written(a), strconv.Itoa(c.port)))
+	for _, e := range own {
+		if a, err := netip.ParseAddr(e.address); err == nil {
+			addresses = append(addresses, net.JoinHostPort(written(a), strconv.Itoa(e.port)))
 		}
 	}
 	slices.Sort(addresses)

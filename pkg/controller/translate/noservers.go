@@ -26,10 +26,10 @@ const (
 // refusedAddresses ends the sentence about addresses that reachable refuses.
 const refusedAddresses = "addresses of a machine itself, of its link, or of its cloud's metadata service; to those, no connection is made"
 
-// nobody tells why a service has no server. all are its endpoints, wanted those
-// with the port that the route wants. The words do not depend on how many they
-// are, which changes all the time.
-func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted []*candidate) {
+// noServers tells why a service has no server. set has its endpoints, wanted are
+// those with the port that the route wants. The words do not depend on how many
+// they are, which changes all the time.
+func (t *translation) noServers(to *target, svc *corev1.Service, set *endpointSet, wanted []*endpoint) {
 	p := model.Problem{Field: to.field + ".name", Value: to.service, Service: to.service}
 	switch {
 	case svc == nil:
@@ -39,19 +39,19 @@ func (t *translation) nobody(to *target, svc *corev1.Service, all *known, wanted
 		p.Message = fmt.Sprintf("service %s has no port %s%s", to.service, t.in.Candidate.NoPort, there("; it has ", portsOfService(svc)))
 	case svc.Annotations[idledAnnotation] != "":
 		return // It is asleep, as it is meant to be.
-	case len(all.candidates) == 0:
+	case len(set.all) == 0:
 		p.Cause, p.Message = model.NoEndpoints, "service "+to.service+" has no endpoints"
-	case len(all.ported) == 0:
+	case len(set.ported) == 0:
 		p.Cause = model.PortNotFound
 		p.Message = "the endpoints of service " + to.service + " have no TCP port; look at the ports of the service, and at those of its pods"
 	case len(wanted) == 0:
 		p.Cause, p.Field, p.Value = model.PortNotFound, t.portField(), t.in.Candidate.Spec.Port.TargetPort.String()
-		p.Message = fmt.Sprintf("the endpoints of service %s have no port %s%s", to.service, p.Value, all.ports())
-	case !slices.ContainsFunc(wanted, func(c *candidate) bool { return t.mayConnect(*c) }):
+		p.Message = fmt.Sprintf("the endpoints of service %s have no port %s%s", to.service, p.Value, set.ports())
+	case !slices.ContainsFunc(wanted, func(e *endpoint) bool { return t.mayConnect(*e) }):
 		p.Cause, p.Message = model.EndpointsRefused, "service "+to.service+" leads to "+refusedAddresses
 		addresses := make([]string, 0, len(wanted))
-		for _, c := range wanted {
-			addresses = append(addresses, c.address)
+		for _, e := range wanted {
+			addresses = append(addresses, e.address)
 		}
 		p.Value = withAddresses(p.Value, addresses)
 	default:
@@ -117,15 +117,15 @@ func portsOfService(svc *corev1.Service) []port {
 }
 
 // ports lists the ports of endpoints.
-func (k *known) ports() string {
-	if k.listed == "" {
-		list := make([]port, 0, len(k.ported))
-		for _, c := range k.ported {
-			list = append(list, port{portName(c.portName), c.port})
+func (s *endpointSet) ports() string {
+	if s.listed == "" {
+		list := make([]port, 0, len(s.ported))
+		for _, e := range s.ported {
+			list = append(list, port{portName(e.portName), e.port})
 		}
-		k.listed = there("; they have ", list)
+		s.listed = there("; they have ", list)
 	}
-	return k.listed
+	return s.listed
 }
 
 // there lists the ports that there are, after some words; it is "" for none.
