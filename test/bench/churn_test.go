@@ -62,8 +62,11 @@ type rig struct {
 	http, https string
 	podPort     int
 	// layout is where the router's files are, plane what serves them.
-	layout template.Layout
-	plane  *haproxy.DataPlane
+	layout  template.Layout
+	plane   *haproxy.DataPlane
+	applied *applied
+	// end stops the router.
+	end func()
 	// startTook is the time from the last object to ready.
 	startTook time.Duration
 
@@ -83,6 +86,14 @@ func port(address string) int {
 // newRig starts a router. fill queues the objects that there are at the start;
 // nil is for as many plain routes as -routes says.
 func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
+	b.Helper()
+	return newRigWithChecks(b, binary, checkRate, fill)
+}
+
+// checkRate is how many health checks a second there are unless told otherwise.
+const checkRate = 200
+
+func newRigWithChecks(b *testing.B, binary string, checks int, fill func(*rig)) *rig {
 	b.Helper()
 	r := &rig{b: b, queue: source.NewQueue(time.Now), registry: prometheus.NewRegistry(), http: ports.Address(b), https: ports.Address(b)}
 	r.pods()
@@ -128,11 +139,11 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 	if err := plane.Prepare(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	r.plane = plane
-	checker := health.New(health.Options{Rate: 200, Registry: r.registry})
+	r.plane, r.applied = plane, &applied{plane, make(chan struct{})}
+	checker := health.New(health.Options{Rate: checks, Registry: r.registry})
 	c := controller.New(controller.Options{
 		Health: checker,
-		Queue:  r.queue, DataPlane: plane, Now: time.Now, Logger: slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Queue:  r.queue, DataPlane: r.applied, Now: time.Now, Logger: slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Admission: admission.Options{Now: time.Now, Validate: true},
 		Translate: translate.Options{
 			Balance: model.BalanceRandom, TCPBalance: model.BalanceSource, CheckInterval: 5 * time.Second,
@@ -144,12 +155,13 @@ func newRig(b *testing.B, binary string, fill func(*rig)) *rig {
 	var running sync.WaitGroup
 	running.Go(func() { checker.Run(ctx) })
 	running.Go(func() { _ = c.Run(ctx) })
-	b.Cleanup(func() {
+	r.end = sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
 		_ = plane.Stop(context.Background())
 		_ = os.RemoveAll(dir)
 	})
+	b.Cleanup(r.end)
 	if fill == nil {
 		fill = func(r *rig) {
 			for i := range *routes {
@@ -270,7 +282,8 @@ func (r *rig) client(http2 bool) *http.Client {
 	}}
 }
 
-// counter is a metric's sum over its labels.
+// counter is a metric's sum over its labels; of a summary, how often it was
+// observed.
 func (r *rig) counter(name string) float64 {
 	families, err := r.registry.Gather()
 	if err != nil {
@@ -280,7 +293,7 @@ func (r *rig) counter(name string) float64 {
 	for _, f := range families {
 		if f.GetName() == name {
 			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue()
+				sum += m.GetCounter().GetValue() + float64(m.GetSummary().GetSampleCount())
 			}
 		}
 	}

@@ -38,6 +38,10 @@ type Session struct {
 // does not fit HAProxy's buffer, and 2.6 drops it without a word.
 const MaxPayload = 14000
 
+// readSize is what is read of an answer at once, in bytes: most are short, and
+// some have a line for each server there is.
+const readSize = 16 << 10
+
 // prompt ends each answer in interactive mode.
 const prompt = "\n> "
 
@@ -70,7 +74,7 @@ func Open(ctx context.Context, path string, dial Dialer) (*Session, error) {
 
 // newSession makes a connection interactive.
 func newSession(ctx context.Context, conn net.Conn) (*Session, error) {
-	s := &Session{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10)}
+	s := &Session{conn: conn, reader: bufio.NewReaderSize(conn, readSize)}
 	for _, c := range []string{"prompt", "set severity-output number"} {
 		if _, err := s.exchange(ctx, c); err != nil {
 			s.Close()
