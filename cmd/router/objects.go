@@ -29,7 +29,7 @@ type objectSource struct {
 	run func(context.Context) error
 	// secrets is nil where all of them come unasked, the writers where no status
 	// is written, elect where all replicas write.
-	secrets       controller.Follower
+	secrets       controller.ObjectWatcher
 	writer        *status.Writer
 	ingressWriter *status.IngressWriter
 	elect         func(context.Context)

@@ -147,6 +147,10 @@ func (r *router) controllerOptions(selection source.Selection) controller.Option
 		},
 		MaxServersPerNamespace: o.Routes.MaxServersPerNamespace,
 	}
+	c.ServerStates = func(ctx context.Context) (func(backend, endpoint string) string, error) {
+		states, err := r.plane.ServerStates(ctx)
+		return states.Of, err
+	}
 	if o.DefaultDestinationCAPath != "" {
 		c.Translate.DefaultDestinationCA = r.layout.DestinationCA.String()
 	}

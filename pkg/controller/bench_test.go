@@ -61,7 +61,7 @@ func crowded(b *testing.B, n int) (*Controller, *accepting) {
 // once makes one turn of the loop.
 func (c *Controller) once(b *testing.B) {
 	b.Helper()
-	o, err := c.turn(context.Background())
+	o, err := c.reconcile(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}

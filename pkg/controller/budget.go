@@ -119,7 +119,7 @@ func (c *Controller) countServers(shared *translate.Shared) {
 		return
 	}
 	namespaces := map[string]bool{}
-	for k := range c.dirty {
+	for k := range c.work.dirty {
 		var w wish
 		if in, admitted := c.input(k, shared); admitted {
 			w = wish{in.Candidate.Created, c.opts.Translate.Servers(in)}
@@ -129,20 +129,7 @@ func (c *Controller) countServers(shared *translate.Shared) {
 	}
 	for ns := range namespaces {
 		for _, k := range c.budget.divide(ns) {
-			c.dirty[k] = true
+			c.work.dirty[k] = true
 		}
 	}
-}
-
-// input is a route as it is to be translated; false if it is not admitted.
-func (c *Controller) input(k model.RouteKey, shared *translate.Shared) (translate.Input, bool) {
-	v, known := c.index.Verdict(k)
-	if !known || !v.Admitted {
-		return translate.Input{}, false
-	}
-	return translate.Input{
-		Candidate: c.candidates.Get(k), Match: v.Match,
-		Certificate: v.Certificate, DestinationCA: v.DestinationCA, Lookup: c.store,
-		Shared: shared, Namespace: c.budget.of(k),
-	}, true
 }

@@ -36,7 +36,7 @@ func (c *Controller) push(t *testing.T, n *neighbours, changes ...source.Change)
 	for _, change := range changes {
 		n.queue.Push(change)
 	}
-	o, err := c.turn(t.Context())
+	o, err := c.reconcile(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"net/netip"
 
 	"router/pkg/health"
@@ -26,9 +27,9 @@ func (c *Controller) healthChanged() <-chan struct{} {
 	return c.opts.Health.Changed()
 }
 
-// followHealth has the endpoints of those routes checked that the data plane
+// checkHealth has the endpoints of those routes checked that the data plane
 // is about to serve.
-func (c *Controller) followHealth(change model.Change) {
+func (c *Controller) checkHealth(change model.Change) {
 	if c.opts.Health == nil {
 		return
 	}
@@ -57,4 +58,12 @@ func targetsOf(r *model.Route) []health.Target {
 		})
 	}
 	return targets
+}
+
+// applyHealth hands what has changed of the health of endpoints to the data
+// plane.
+func (c *Controller) applyHealth(ctx context.Context) (model.Outcome, error) {
+	changed := c.opts.Health.Drain()
+	c.reporter.log.health(changed)
+	return c.opts.DataPlane.Apply(ctx, model.Change{Health: changed})
 }

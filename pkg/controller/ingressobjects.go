@@ -111,8 +111,8 @@ func (o *ingressObjects) tell(k model.RouteKey) {
 	admitted, waiting := false, false
 	for _, path := range o.candidates.Of(k) {
 		s := o.routes[path]
-		waiting = waiting || s == nil || o.pending[path]
-		admitted = admitted || s != nil && !o.pending[path] && o.verdict(path, s).Admitted
+		waiting = waiting || s == nil || o.reporter.pending[path]
+		admitted = admitted || s != nil && !o.reporter.pending[path] && o.verdict(path, s).Admitted
 	}
 	switch {
 	case admitted && o.opts.IngressStatus != nil:

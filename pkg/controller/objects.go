@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"maps"
+	"slices"
+
 	"router/pkg/controller/routes"
 	"router/pkg/model"
 	"router/pkg/source"
@@ -63,7 +66,7 @@ func (c *Controller) takeIn(changes []source.Change) map[model.RouteKey]bool {
 		c.store.AddWatchable(change.Key, needed) // What it led to until now.
 		old := c.store.Apply(change)
 		c.store.AddWatchable(change.Key, needed)
-		c.noteService(change, old)
+		c.noteService(change, old != nil)
 		services, onlyEndpoints := source.EndpointsOf(change, old)
 		for _, key := range c.store.Affected(change, old) {
 			c.store.AddWatchable(key, needed)
@@ -75,7 +78,7 @@ func (c *Controller) takeIn(changes []source.Change) map[model.RouteKey]bool {
 			default:
 				for _, route := range c.candidates.Of(k) {
 					if len(services) == 0 || c.candidates.Get(route).LeadsTo(services) {
-						c.dirty[route] = true
+						c.work.dirty[route] = true
 					}
 				}
 			}
@@ -97,4 +100,8 @@ func (c *Controller) readObjects(touched map[model.RouteKey]bool) (set map[model
 		gone = append(gone, c.candidates.Put(k, now)...)
 	}
 	return set, gone
+}
+
+func sortedKeys[T any](set map[model.RouteKey]T) []model.RouteKey {
+	return slices.SortedFunc(maps.Keys(set), model.RouteKey.Compare)
 }

@@ -281,7 +281,7 @@ func TestPoisonedObjectsHarmNobody(t *testing.T) {
 		change := p.next()
 		n.queue.Push(change)
 		began := time.Now()
-		o, err := c.turn(t.Context())
+		o, err := c.reconcile(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

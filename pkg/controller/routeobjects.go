@@ -76,7 +76,7 @@ func (o *routeObjects) tell(k model.RouteKey) {
 	o.opts.Status.Set(status.Desired{
 		Key: k, UID: r.UID, Host: s.verdict.FullHost, WildcardPolicy: r.Spec.WildcardPolicy,
 		Admitted: v.Admitted, Reason: string(v.Reason), Message: v.Message,
-		ExtraConditions: conditions(s.told.problems), Unsettled: s.told.unsettledCondition(),
+		ExtraConditions: conditions(s.shown.problems), Unsettled: s.shown.unsettledCondition(),
 		OthersMayServe: s.verdict.HostReserved && r.Spec.TLS != nil && r.Spec.TLS.ExternalCertificate != nil,
 	})
 }

@@ -18,7 +18,6 @@ import (
 
 	"router/pkg/controller/admission"
 	"router/pkg/controller/status"
-	"router/pkg/haproxy"
 	"router/pkg/model"
 	"router/pkg/source"
 	"router/test/certs"
@@ -48,11 +47,10 @@ func (n *neighbours) Apply(_ context.Context, c model.Change) (model.Outcome, er
 func (n *neighbours) Converge(context.Context) (model.Outcome, error) {
 	return model.Outcome{}, nil
 }
-func (n *neighbours) Verify(context.Context) (model.Outcome, error)             { return model.Outcome{}, nil }
-func (n *neighbours) Exited() <-chan struct{}                                   { return nil }
-func (n *neighbours) Reports(context.Context) map[model.RouteKey]haproxy.Report { return nil }
-func (n *neighbours) Stop(context.Context) error                                { return nil }
-func (n *neighbours) Observe(*routev1.Route)                                    { n.observed++ }
+func (n *neighbours) Verify(context.Context) (model.Outcome, error) { return model.Outcome{}, nil }
+func (n *neighbours) Exited() <-chan struct{}                       { return nil }
+func (n *neighbours) Stop(context.Context) error                    { return nil }
+func (n *neighbours) Observe(*routev1.Route)                        { n.observed++ }
 func (n *neighbours) Set(d status.Desired) {
 	n.mu.Lock()
 	n.desired[d.Key] = d
@@ -68,7 +66,7 @@ func (n *neighbours) status(name string) status.Desired {
 }
 
 func (n *neighbours) Remove(k model.RouteKey, _ *routev1.Route) { n.say(k, "removed") }
-func (n *neighbours) Follow(k source.Key)                       { n.followed = append(n.followed, "+"+k.Name) }
+func (n *neighbours) Watch(k source.Key)                        { n.followed = append(n.followed, "+"+k.Name) }
 func (n *neighbours) Forget(k source.Key)                       { n.followed = append(n.followed, "-"+k.Name) }
 func (n *neighbours) say(k model.RouteKey, what ...any) {
 	n.said = append(n.said, k.String()+" "+fmt.Sprint(what...))

@@ -8,11 +8,11 @@ import (
 	"router/pkg/source"
 )
 
-// Follower reads single objects: secrets, or names. Neither method waits;
-// after Follow, and with every change, the queue gets a change of the object.
-type Follower interface {
-	// Follow says that an object is needed from now on.
-	Follow(source.Key)
+// ObjectWatcher reads single objects: secrets, or names. Neither method waits;
+// after Watch, and with every change, the queue gets a change of the object.
+type ObjectWatcher interface {
+	// Watch says that an object is needed from now on.
+	Watch(source.Key)
 	// Forget says that it is not needed any longer.
 	Forget(source.Key)
 }
@@ -22,14 +22,14 @@ type Follower interface {
 type watchSet struct {
 	// by are the watchers, by kind of object; the objects of other kinds come
 	// unasked.
-	by map[source.Kind]Follower
+	by map[source.Kind]ObjectWatcher
 	// watched have been asked for. pending are secrets of which nothing has been
 	// seen since; no route waits for the answer of name servers.
 	watched, pending map[source.Key]bool
 }
 
-func newWatchSet(by map[source.Kind]Follower) *watchSet {
-	maps.DeleteFunc(by, func(_ source.Kind, f Follower) bool { return f == nil })
+func newWatchSet(by map[source.Kind]ObjectWatcher) *watchSet {
+	maps.DeleteFunc(by, func(_ source.Kind, w ObjectWatcher) bool { return w == nil })
 	return &watchSet{by: by, watched: map[source.Key]bool{}, pending: map[source.Key]bool{}}
 }
 
@@ -55,7 +55,7 @@ func (w *watchSet) want(k source.Key, needed bool) {
 		if k.Kind == source.KindSecret {
 			w.pending[k] = true
 		}
-		by.Follow(k)
+		by.Watch(k)
 	default:
 		delete(w.watched, k)
 		delete(w.pending, k)
@@ -79,14 +79,4 @@ func (c *Controller) watch(set map[source.Key]bool) {
 			c.certificates.Forget(k)
 		}
 	}
-}
-
-// isFinal reports whether what is known of a route is not to be told later,
-// when HAProxy, or the router, has what it needs.
-func (c *Controller) isFinal(k model.RouteKey) bool {
-	if c.pending[k] {
-		return false
-	}
-	tls := c.candidates.Get(k).Spec.TLS
-	return tls == nil || tls.ExternalCertificate == nil || !c.watched.isPending(k.Namespace, tls.ExternalCertificate.Name)
 }

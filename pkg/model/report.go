@@ -27,12 +27,16 @@ type ServerReport struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 	Weight  int    `json:"weight"`
-	// State is "up", "down", "drain" or "maint", as the proxy sees it;
-	// "unknown" where the proxy does not have the server yet.
+	// State is "up", "down", "drain" or "maint", as the proxy sees it, or
+	// ServerUnknown.
 	State   string `json:"state"`
 	Service string `json:"service,omitempty"`
 	Pod     string `json:"pod,omitempty"`
 }
+
+// ServerUnknown is the state of a server that the proxy does not have yet, or of
+// all servers where the proxy does not answer.
+const ServerUnknown = "unknown"
 
 // Problem is one setting of an object that is not applied as it is written, or
 // one cause why a route does not work as it should.

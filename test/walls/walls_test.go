@@ -83,7 +83,7 @@ func rooms() map[string]room {
 		"pkg/controller/translate":    {imports: []string{"pkg/source", "pkg/model", "pkg/controller/routes", "pkg/httpheader", "pkg/spelling", "pkg/timespec"}},
 		"pkg/controller/certificates": {imports: []string{"pkg/source", "pkg/controller/routes", "pkg/controller/admission"}},
 		"pkg/controller/status":       {imports: []string{"pkg/source", "pkg/model"}},
-		"pkg/controller":              {imports: []string{"pkg/source", "pkg/model", "pkg/haproxy", "pkg/health", "pkg/controller/routes", "pkg/controller/certificates", "pkg/controller/admission", "pkg/controller/translate", "pkg/controller/status"}},
+		"pkg/controller":              {imports: []string{"pkg/source", "pkg/model", "pkg/template", "pkg/health", "pkg/controller/routes", "pkg/controller/certificates", "pkg/controller/admission", "pkg/controller/translate", "pkg/controller/status"}},
 	}
 }
 

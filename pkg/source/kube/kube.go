@@ -147,11 +147,11 @@ func serverFields(all fields.Selector) string {
 	return fields.AndSelectors(known...).String()
 }
 
-// Follow reads a secret from now on, and pushes it into the queue with every
+// Watch reads a secret from now on, and pushes it into the queue with every
 // change. It does not wait.
-func (s *Source) Follow(secret source.Key) { s.secrets.Follow(secret) }
+func (s *Source) Watch(secret source.Key) { s.secrets.Watch(secret) }
 
-// Forget ends what Follow began. It does not wait.
+// Forget ends what Watch began. It does not wait.
 func (s *Source) Forget(secret source.Key) { s.secrets.Forget(secret) }
 
 // Run watches until ctx ends. A cluster that cannot be reached is tried again

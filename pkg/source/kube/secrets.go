@@ -62,10 +62,10 @@ func newSecrets(client kubernetes.Interface, o Options, failed *failures) *secre
 	}
 }
 
-// Follow reads a secret and pushes it into the queue, with all changes to
+// Watch reads a secret and pushes it into the queue, with all changes to
 // come, until Forget. What cannot be read is pushed as being absent. It does
 // not wait.
-func (s *secrets) Follow(k source.Key) {
+func (s *secrets) Watch(k source.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.followers[k] != nil {
@@ -77,7 +77,7 @@ func (s *secrets) Follow(k source.Key) {
 	s.running.Go(func() { f.run(ctx) })
 }
 
-// Forget ends what Follow began. It does not wait.
+// Forget ends what Watch began. It does not wait.
 func (s *secrets) Forget(k source.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -109,8 +109,8 @@ func TestASecretIsFollowed(t *testing.T) { synctest.Test(t, follows) }
 
 func follows(t *testing.T) {
 	a := newServer(t)
-	a.secrets.Follow(key)
-	a.secrets.Follow(key)
+	a.secrets.Watch(key)
+	a.secrets.Watch(key)
 	if got := certificate(t, a.next(t)); got != "one" {
 		t.Errorf("certificate is %q", got)
 	}
@@ -151,7 +151,7 @@ func TestASecretThatCannotBeRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newServer(t)
 				a.failing(tt.err)
-				a.secrets.Follow(key)
+				a.secrets.Watch(key)
 				if c := a.next(t); c.Absence != source.Unreadable || c.Detail != tt.detail {
 					t.Errorf("change is %+v", c)
 				}
@@ -192,7 +192,7 @@ func TestWhyASecretMayNotBeReadIsAskedOnce(t *testing.T) {
 			return apierrors.NewForbidden(corev1.Resource("secrets"), "s", errors.New("cannot "+verb))
 		}
 		a.failing(forbidden("list"))
-		a.secrets.Follow(key)
+		a.secrets.Watch(key)
 		if c := a.next(t); c.Absence != source.Forbidden || c.Detail != "watch,list" {
 			t.Errorf("change is %+v", c)
 		}
@@ -219,7 +219,7 @@ func TestASecretThatMayBeReadButNotWatched(t *testing.T) {
 		a := newServer(t)
 		err := error(apierrors.NewForbidden(corev1.Resource("secrets"), "s", errors.New("cannot watch")))
 		a.watch.Store(&err)
-		a.secrets.Follow(key)
+		a.secrets.Watch(key)
 		for range 10 {
 			time.Sleep(time.Minute) // of the bubble's time
 			for _, c := range a.queue.Drain().Changes {

@@ -74,9 +74,9 @@ func New(o Options) *Names {
 	}
 }
 
-// Follow resolves the name of a key and pushes a *source.Resolution into the
+// Watch resolves the name of a key and pushes a *source.Resolution into the
 // queue, then and with every change, until Forget. It does not wait.
-func (n *Names) Follow(k source.Key) {
+func (n *Names) Watch(k source.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.stopped || n.followers[k] != nil {
@@ -88,7 +88,7 @@ func (n *Names) Follow(k source.Key) {
 	n.running.Go(func() { f.run(ctx) })
 }
 
-// Forget ends what Follow began. It does not wait.
+// Forget ends what Watch began. It does not wait.
 func (n *Names) Forget(k source.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -100,7 +100,7 @@ func (n *Names) Forget(k source.Key) {
 }
 
 // Run ends with ctx, when nothing is under way any longer. Names are resolved
-// from Follow on, also before Run.
+// from Watch on, also before Run.
 func (n *Names) Run(ctx context.Context) {
 	<-ctx.Done()
 	n.mu.Lock()

@@ -110,7 +110,7 @@ func TestAnswersAreFollowed(t *testing.T) {
 				for i, s := range tt.steps {
 					servers.set("a", s.four, s.six)
 					if i == 0 {
-						names.Follow(nameKey("a"))
+						names.Watch(nameKey("a"))
 					}
 					time.Sleep(s.after)
 					if got := told(); got != s.want {
@@ -130,7 +130,7 @@ func TestManyAddressesAreCut(t *testing.T) {
 		}
 		slices.Reverse(list)
 		servers.set("a", strings.Join(list, " "), "none")
-		names.Follow(nameKey("a"))
+		names.Watch(nameKey("a"))
 		if got := told(); strings.Count(got, "192.0.2.") != maxAddresses || !strings.HasPrefix(got, "a [192.0.2.1 192.0.2.2 ") {
 			t.Errorf("told %q", got)
 		}
@@ -140,8 +140,8 @@ func TestManyAddressesAreCut(t *testing.T) {
 func TestForgottenNamesAreNotAskedForAgain(t *testing.T) {
 	following(t, func(t *testing.T, servers *nameServers, names *Names, told func() string) {
 		servers.set("a", "192.0.2.1", "none")
-		names.Follow(nameKey("a"))
-		names.Follow(nameKey("a")) // Once is enough.
+		names.Watch(nameKey("a"))
+		names.Watch(nameKey("a")) // Once is enough.
 		if got := told(); got != "a [192.0.2.1]" || servers.asked != families {
 			t.Errorf("told %q after %d questions", got, servers.asked)
 		}
@@ -151,7 +151,7 @@ func TestForgottenNamesAreNotAskedForAgain(t *testing.T) {
 			t.Errorf("told %q after %d questions", got, servers.asked)
 		}
 		servers.set("a", "192.0.2.2", "none")
-		names.Follow(nameKey("a"))
+		names.Watch(nameKey("a"))
 		if got := told(); got != "a [192.0.2.2]" {
 			t.Errorf("told %q", got)
 		}
@@ -163,12 +163,12 @@ func TestDeadNamesDoNotDelayOthers(t *testing.T) {
 		for i := range 10 * lookups {
 			name := fmt.Sprint("dead", i)
 			servers.set(name, "dead", "dead")
-			names.Follow(nameKey(name))
+			names.Watch(nameKey(name))
 		}
 		time.Sleep(time.Hour) // They are known to be dead now.
 		told()
 		servers.set("a", "192.0.2.1", "none")
-		names.Follow(nameKey("a"))
+		names.Watch(nameKey("a"))
 		if got := told(); got != "a [192.0.2.1]" {
 			t.Errorf("told %q", got)
 		}
@@ -199,8 +199,8 @@ func TestNamesAreCountedByState(t *testing.T) {
 		}
 		want("at first", "0 0 0 ")
 		servers.set("a", "192.0.2.1", "none")
-		names.Follow(nameKey("a"))
-		names.Follow(nameKey("b"))
+		names.Watch(nameKey("a"))
+		names.Watch(nameKey("b"))
 		want("one exists", "1 0 1 ")
 		servers.set("a", "192.0.2.1", "dead")
 		time.Sleep(20 * time.Second)

@@ -189,7 +189,7 @@ func TestTheWordsAreTheSameEverywhere(t *testing.T) {
 				settle()
 				n.queue.Push(tt.then...)
 				settle()
-				time.Sleep(lastsFor + waitStep)
+				time.Sleep(lastsFor + deadlineStep)
 				settle()
 				kind, reason := Degraded, string(tt.cause)
 				if tt.cause == model.SettingIgnored {
@@ -291,7 +291,7 @@ func TestWhatStandsThereIsLeftAlone(t *testing.T) {
 		if !unsettled() || n.message("r") != "" {
 			t.Errorf("at the start: %+v", n.status("r"))
 		}
-		time.Sleep(lastsFor + waitStep)
+		time.Sleep(lastsFor + deadlineStep)
 		settle()
 		if unsettled() || n.message("r") == "" {
 			t.Errorf("after it has lasted: %+v", n.status("r"))
@@ -440,22 +440,22 @@ func TestTheLogIsBounded(t *testing.T) {
 			settle()
 		}
 		lines := log.lines(t)
-		if len(lines) != newsLines+2 {
+		if len(lines) != maxLines+2 {
 			t.Fatalf("%d lines", len(lines))
 		}
-		summary, count := lines[newsLines], lines[newsLines+1]
+		summary, count := lines[maxLines], lines[maxLines+1]
 		if summary.Routes != routes+2 || summary.Admitted != routes+1 || summary.Rejected != 1 || summary.Degraded != routes {
 			t.Errorf("the start is summed up as %+v", summary)
 		}
-		if count.Count != routes+1-newsLines || count.Level != "WARN" {
+		if count.Count != routes+1-maxLines || count.Level != "WARN" {
 			t.Errorf("what was left out is counted as %+v", count)
 		}
 		// There is room again; a route that goes is nobody's news.
-		n.queue.Push(gone(route("r7", "helo")), route("last", strings.Repeat("ü", 10*maxNews)))
+		n.queue.Push(gone(route("r7", "helo")), route("last", strings.Repeat("ü", 10*maxMessage)))
 		for range 15 {
 			settle()
 		}
-		if lines := log.lines(t); len(lines) != 1 || lines[0].Name != "last" || len(lines[0].Message) > maxNews+3 {
+		if lines := log.lines(t); len(lines) != 1 || lines[0].Name != "last" || len(lines[0].Message) > maxMessage+3 {
 			t.Errorf("the log has %+v", lines)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 // one that is gone.
 func TestEndpointsThatFailAreLogged(t *testing.T) {
 	d := &bytes.Buffer{}
-	n := newNews(slog.New(slog.NewTextHandler(d, nil)), time.Now)
+	n := newRouteLog(slog.New(slog.NewTextHandler(d, nil)), time.Now)
 	at := netip.MustParseAddrPort("192.0.2.1:8080")
 	routes := []model.RouteKey{{Namespace: "a", Name: "b"}, {Namespace: "c", Name: "d"}}
 	for _, c := range []struct {
@@ -33,13 +33,13 @@ func TestEndpointsThatFailAreLogged(t *testing.T) {
 			t.Errorf("%+v: %q is logged, want %q", c.change, said, c.want)
 		}
 	}
-	many := make([]model.Health, newsLines+9)
+	many := make([]model.Health, maxLines+9)
 	for i := range many {
 		many[i] = model.Health{Address: at, Failing: true, Routes: routes}
 	}
 	d.Reset()
 	n.health(many)
-	if lines := strings.Count(d.String(), "\n"); lines > newsLines || n.left == 0 {
+	if lines := strings.Count(d.String(), "\n"); lines > maxLines || n.left == 0 {
 		t.Errorf("of %d endpoints %d lines are logged, and %d are counted", len(many), lines, n.left)
 	}
 }
