@@ -36,7 +36,7 @@ func (a *accepting) Set(status.Desired) { a.told++ }
 
 // crowded is a controller that serves n routes, each with a service, a slice
 // and a host of its own, ten in each namespace and all under one domain.
-func crowded(b *testing.B, n int) (*Controller, *accepting) {
+func crowded(b testing.TB, n int) (*Controller, *accepting) {
 	b.Helper()
 	a := &accepting{neighbours: &neighbours{queue: source.NewQueue(time.Now)}}
 	c := New(Options{
@@ -59,7 +59,7 @@ func crowded(b *testing.B, n int) (*Controller, *accepting) {
 }
 
 // once makes one turn of the loop.
-func (c *Controller) once(b *testing.B) {
+func (c *Controller) once(b testing.TB) {
 	b.Helper()
 	o, err := c.reconcile(context.Background())
 	if err != nil {
@@ -67,6 +67,7 @@ func (c *Controller) once(b *testing.B) {
 	}
 	c.report(o)
 	c.markReady()
+	c.publishReports()
 }
 
 func numbered(i int, host string) *routev1.Route {
@@ -120,7 +121,7 @@ func BenchmarkTurn(b *testing.B) {
 			return change(source.KindRoute, r)
 		}, 0},
 	} {
-		for _, n := range []int{1000, 10000, 50000} {
+		for _, n := range []int{100, 10000, 50000} {
 			b.Run(fmt.Sprintf("%s/routes=%d", what.name, n), func(b *testing.B) {
 				c, a := crowded(b, n)
 				before := a.changes
@@ -134,5 +135,23 @@ func BenchmarkTurn(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// TestTheCostOfATurnFollowsTheChange compares what one change of endpoints
+// allocates beside few routes and beside many.
+func TestTheCostOfATurnFollowsTheChange(t *testing.T) {
+	allocated := func(n int) float64 {
+		c, a := crowded(t, n)
+		i := 0
+		return testing.AllocsPerRun(200, func() {
+			i++
+			a.queue.Push(change(source.KindEndpointSlice, endpoints(n/2, fmt.Sprintf("192.0.2.%d", 2+i%2))))
+			c.once(t)
+		})
+	}
+	const most = 1.3
+	if few, many := allocated(100), allocated(10000); many > most*few {
+		t.Errorf("beside 10,000 routes %.0f allocations, beside 100 %.0f", many, few)
 	}
 }

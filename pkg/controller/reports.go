@@ -79,7 +79,8 @@ func (c *Controller) publishReports() {
 			c.reports.own.Delete(id)
 		}
 	}
-	clear(c.reports.changed)
+	// A map that once held all routes would cost as much to go through for ever.
+	c.reports.changed = map[model.RouteKey]bool{}
 	c.reports.published.Store(c.reports.own.Copy())
 }
 
