@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -32,49 +31,63 @@ import (
 // asks for more.
 var sequences = flag.Int("sequences", 10, "random sequences of changes to replay")
 
-// newTestPlane makes a data plane that listens on
-// loopback ports of its own; dial may be nil.
-func newTestPlane(t *testing.T, binary string, dial func(context.Context, string) (net.Conn, error)) Counting {
+// newTestPlane makes a data plane that listens on loopback ports of its own;
+// dial may be nil.
+func newTestPlane(t *testing.T, binary string, dial runtime.Dialer) Counting {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	layout, err := template.NewLayout(dir)
+	o, err := testOptions(binary, dir, ports.Free(t), ports.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates, err := template.New(conf.Files, "", layout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := certs.NewAuthority("default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := ca.Issue("default.test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := model.Global{
-		Listen:     model.Listen{HTTPPort: ports.Free(t), HTTPSPort: ports.Free(t), Address: "127.0.0.1", InspectDelay: 5 * time.Second},
-		TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
-		BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 200, Threads: 2,
-		Log: model.Log{Address: dir + "/log.sock", MaxLength: 1024, Facility: "local1", Level: "info"}, // Nobody listens.
-		Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
-			ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
-	}
-	d := Counting{New(Options{
-		Binary: binary, Layout: layout, Templates: templates, Global: g,
-		ErrorPages: map[int][]byte{503: []byte("HTTP/1.0 503 x\r\n\r\n"), 404: []byte("HTTP/1.0 404 x\r\n\r\n")},
-		Logger:     slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 4})),
-		Output:     io.Discard, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Dial: dial,
-	})}
+	o.Dial, o.Logger = dial, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 4}))
+	return prepared(t, o)
+}
+
+// prepared is a data plane that is stopped when the test ends.
+func prepared(t *testing.T, o Options) Counting {
+	t.Helper()
+	d := Counting{New(o)}
 	if err := d.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.end(t) })
 	return d
+}
+
+func testOptions(binary, dir string, http, https int) (Options, error) {
+	layout, err := template.NewLayout(dir)
+	if err != nil {
+		return Options{}, err
+	}
+	templates, err := template.New(conf.Files, "", layout)
+	if err != nil {
+		return Options{}, err
+	}
+	ca, err := certs.NewAuthority("default")
+	if err != nil {
+		return Options{}, err
+	}
+	pair, err := ca.Issue("default.test")
+	if err != nil {
+		return Options{}, err
+	}
+	return Options{
+		Binary: binary, Layout: layout, Templates: templates,
+		ErrorPages: map[int][]byte{503: []byte("HTTP/1.0 503 x\r\n\r\n"), 404: []byte("HTTP/1.0 404 x\r\n\r\n")},
+		Logger:     slog.New(slog.DiscardHandler), Output: io.Discard, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		Global: model.Global{
+			Listen:     model.Listen{HTTPPort: http, HTTPSPort: https, Address: "127.0.0.1", InspectDelay: 5 * time.Second},
+			TLS:        model.ListenTLS{MinVersion: "TLSv1.2", DHParam: 2048, DefaultCertificate: model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)}},
+			BufferSize: 32768, MaxRewrite: 8192, HTTP2: true, RetryUnanswered: true, MaxConnections: 200, Threads: 2,
+			Log: model.Log{Address: dir + "/log.sock", MaxLength: 1024, Facility: "local1", Level: "info"}, // Nobody listens.
+			Timeouts: model.Timeouts{Connect: 5 * time.Second, Client: 30 * time.Second, ClientFin: time.Second, Server: 30 * time.Second,
+				ServerFin: time.Second, HTTPRequest: 10 * time.Second, HTTPKeepAlive: 300 * time.Second, Tunnel: time.Hour},
+		},
+	}, nil
 }
 
 // session is a connection to the running worker.
@@ -113,23 +126,31 @@ type world struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
+	w, err := makeWorld(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func makeWorld(seed uint64) (*world, error) {
 	w := &world{rnd: rand.New(rand.NewPCG(seed, seed)), routes: map[model.RouteKey]*model.Route{}, held: map[model.RouteKey]model.Reservation{}, failing: map[netip.AddrPort]bool{}} //nolint:gosec // a test's
 	for i := range 3 {
 		ca, err := certs.NewAuthority(fmt.Sprint("ca", i))
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		pair, err := ca.Issue(fmt.Sprintf("h%d.test", i))
 		if i == 0 {
 			pair, err = ca.IssueRSA(2048, "h0.test")
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		w.certs = append(w.certs, model.Certificate{Chain: pair.Cert, Key: model.NewSecret(pair.Key)})
 		w.cas = append(w.cas, ca.PEM)
 	}
-	return w
+	return w, nil
 }
 
 // step changes one to three routes.
@@ -323,23 +344,49 @@ func compare(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
+// all is the change that makes the world from nothing.
+func (w *world) all() model.Change {
+	return model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Reserve: slices.Collect(maps.Values(w.held)), Health: w.allHealth()}
+}
+
 // coldStart observes a HAProxy that was started with the routes.
 func coldStart(t *testing.T, binary string, w *world) map[string]string {
 	t.Helper()
 	d := newTestPlane(t, binary, nil)
 	defer d.end(t)
-	o, err := d.Apply(t.Context(), model.Change{Upsert: slices.Collect(maps.Values(w.routes)), Reserve: slices.Collect(maps.Values(w.held)), Health: w.allHealth()})
+	o, err := d.Apply(t.Context(), w.all())
 	if err != nil || len(o.Rejected) > 0 {
 		t.Fatalf("cold start: %v, %v", o.Rejected, err)
 	}
 	return observed(t, d)
 }
 
+// killed is the data plane of a router that takes the place of one that was
+// killed: nothing of that is left but its HAProxy and its files, which can be
+// loaded though they lag behind.
+func (d Counting) killed(t *testing.T, w *world) Counting {
+	t.Helper()
+	if err := d.master.Check(t.Context()); err != nil {
+		t.Errorf("the files that a killed router has left: %v", err)
+	}
+	o := d.opts
+	o.Metrics = NewMetrics(prometheus.NewRegistry())
+	next := prepared(t, o)
+	if outcome, err := next.Apply(t.Context(), w.all()); err != nil || len(outcome.Rejected) > 0 {
+		t.Fatalf("after a kill: %+v, %v", outcome, err)
+	}
+	return next
+}
+
+// killOne is how seldom the router is killed: once in so many changes.
+const killOne = 12
+
 // TestChangesWhileRunningEqualAColdStart is the property that the data plane
-// stands on: however the routes came to be, what runs is the same.
+// stands on: however the routes came to be, and though the router is killed among
+// the changes, what runs is the same.
 func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
-		reloads, commands := 0, 0
+		reloads, commands, kills := 0, 0, 0
 		for seed := range *sequences {
 			w := newWorld(t, uint64(seed)) //nolint:gosec // a small number
 			d := newTestPlane(t, binary, nil)
@@ -353,6 +400,10 @@ func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 				} else {
 					commands++
 				}
+				if w.rnd.IntN(killOne) == 0 {
+					kills++
+					d = d.killed(t, w)
+				}
 			}
 			o, err := d.Verify(t.Context())
 			if err != nil || o.Reloaded {
@@ -364,6 +415,6 @@ func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 				return
 			}
 		}
-		t.Logf("%d sequences: %d changes with a reload, %d without", *sequences, reloads, commands)
+		t.Logf("%d sequences: %d changes with a reload, %d without; killed %d times", *sequences, reloads, commands, kills)
 	})
 }
