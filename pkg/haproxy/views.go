@@ -9,6 +9,7 @@ import (
 
 	"router/pkg/haproxy/config"
 	"router/pkg/haproxy/runtime"
+	"router/pkg/model"
 )
 
 // views say what stands for what in the running HAProxy, for metrics and
@@ -130,13 +131,13 @@ func (d *DataPlane) ServerStates(ctx context.Context) (ServerStates, error) {
 // "maint" or "drain", and "unknown" where HAProxy does not have it.
 func (s ServerStates) Of(backend, endpoint string) string {
 	if s.views == nil {
-		return "unknown"
+		return model.ServerUnknown
 	}
 	v := s.views.of(backend)
 	server, known := s.live[v.proxy][v.servers[endpoint]]
 	switch {
 	case !known:
-		return "unknown"
+		return model.ServerUnknown
 	case server.Draining:
 		return "drain"
 	case !server.Ready:
