@@ -262,8 +262,9 @@ var digest = regexp.MustCompile(`\b[0-9a-f]{12,}\b`)
 // ofRoutes is the configuration without what does not depend on routes.
 func ofRoutes(text string, s *config.State) string {
 	text = strings.TrimPrefix(text, s.Base)
-	for name, lines := range s.Profiles {
-		text = strings.ReplaceAll(text, lines, "  (as in "+name+")\n")
+	// The longest first: some begin like others.
+	for _, name := range slices.SortedFunc(maps.Keys(s.Profiles), func(a, b string) int { return len(s.Profiles[b]) - len(s.Profiles[a]) }) {
+		text = strings.ReplaceAll(text, s.Profiles[name], "  (as in "+name+")\n")
 	}
 	return digest.ReplaceAllString(text, "#")
 }
