@@ -122,6 +122,7 @@ func (c *Controller) act(ctx context.Context, t *timers, do action) {
 	}
 	if err == nil {
 		c.report(outcome)
+		c.publishReports() // Who waits until all is ready may ask for them at once.
 		c.markReady()
 		t.tellAt(c.reporter.due(), c.opts.Now())
 	}
