@@ -104,7 +104,7 @@ func New(o Options) *Controller {
 	c := &Controller{
 		opts: o, store: source.NewStore(o.Selection), requests: make(chan func()),
 		candidates: routes.NewSet(), admission: admission.NewIndex(o.Admission),
-		watched: newWatchSet(map[source.Kind]ObjectWatcher{source.KindSecret: o.Secrets, source.KindName: o.Names}),
+		watched: newWatchSet(map[source.Kind]ObjectWatcher{source.KindSecret: o.Secrets, source.KindExternalName: o.Names}),
 		routes:  map[model.RouteKey]*served{}, budget: newBudget(o.MaxServersPerNamespace),
 		work: work{dirty: map[model.RouteKey]bool{}}, reporter: newReporter(o.Logger, o.Now),
 		reports: reports{changed: map[model.RouteKey]bool{}}, ready: make(chan struct{}),

@@ -103,8 +103,10 @@ func (o *ingressObjects) tell(k model.RouteKey) {
 	if i == nil || !o.owned[k] {
 		return
 	}
-	for _, secret := range source.SecretsOf(i) {
-		if o.watched.pending[secret] {
+	needed := map[source.Key]bool{}
+	o.store.AddWatchable(source.Key{Kind: source.KindIngress, Namespace: k.Namespace, Name: k.Name}, needed)
+	for k := range needed {
+		if o.watched.pending[k] {
 			return // It is told once the router has what it needs.
 		}
 	}

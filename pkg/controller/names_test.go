@@ -35,7 +35,7 @@ func resolution(name string, addresses ...string) source.Change {
 	for _, a := range addresses {
 		r.Addresses = append(r.Addresses, netip.MustParseAddr(a))
 	}
-	return change(source.KindName, r)
+	return change(source.KindExternalName, r)
 }
 
 // TestNamesThatRoutesLeadToAreResolved goes through what makes a name needed,

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -15,48 +14,66 @@ import (
 // endpoints and secrets of namespaces that are not selected affects nothing;
 // a namespace affects its routes when it begins or ceases to be selected.
 func (s *Store) Affected(c Change, old metav1.Object) []Key {
+	info := c.Key.Kind.Info()
+	if info == nil {
+		return nil
+	}
+	if info.selected != nil {
+		return []Key{c.Key}
+	}
 	affected := map[Key]struct{}{}
-	k := c.Key
-	switch k.Kind {
-	case KindRoute, KindIngress:
-		return []Key{k}
-	case KindService, KindSecret:
-		s.addUsers(affected, k)
-	case KindName:
-		for service := range s.users[k] {
-			s.addUsers(affected, service)
-		}
-	case KindEndpoints:
-		s.addUsers(affected, Key{KindService, k.Namespace, k.Name})
-	case KindEndpointSlice:
+	if c.Key.Kind == KindNamespace {
+		s.addObjectsOf(affected, c, old)
+	} else {
 		for _, o := range []metav1.Object{old, c.Object} {
-			if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-				s.addUsers(affected, serviceOfSlice(slice))
+			for _, k := range info.names(c.Key, o) {
+				s.addUsers(affected, k)
 			}
 		}
-	case KindIngressClass:
-		s.addUsers(affected, k)
-		if isDefaultClass(old) || isDefaultClass(c.Object) {
-			s.addUsers(affected, Key{KindIngressClass, "", ""})
-		}
-	case KindNamespace:
-		before, _ := old.(*corev1.Namespace)
-		now, _ := c.Object.(*corev1.Namespace)
-		if s.selection.namespaceMatches(k.Name, before) == s.selection.namespaceMatches(k.Name, now) {
-			return nil
-		}
-		for name := range s.routes[k.Name] {
-			affected[Key{KindRoute, k.Name, name}] = struct{}{}
-		}
-		for name := range s.ingresses[k.Name] {
-			affected[Key{KindIngress, k.Name, name}] = struct{}{}
-		}
-	case KindConfigMap: // Nothing refers to one.
 	}
 	if len(affected) == 0 {
 		return nil
 	}
 	return slices.SortedFunc(maps.Keys(affected), Key.Compare)
+}
+
+// names are the keys under which others refer to an object.
+func (i *KindInfo) names(k Key, o metav1.Object) []Key {
+	if i.referredAs == nil {
+		return []Key{k}
+	}
+	return i.referredAs(k, o)
+}
+
+// addUsers adds those who refer to an object, to a name by their services, if
+// their namespace is selected.
+func (s *Store) addUsers(affected map[Key]struct{}, of Key) {
+	for user := range s.users[of] {
+		if user.Kind == KindService {
+			s.addUsers(affected, user)
+		} else if s.NamespaceSelected(user.Namespace) {
+			affected[user] = struct{}{}
+		}
+	}
+}
+
+// addObjectsOf adds the objects of a namespace that routes come from, if the
+// namespace begins or ceases to be selected.
+func (s *Store) addObjectsOf(affected map[Key]struct{}, c Change, old metav1.Object) {
+	name := c.Key.Name
+	before, _ := old.(*corev1.Namespace)
+	now, _ := c.Object.(*corev1.Namespace)
+	if s.selection.namespaceMatches(name, before) == s.selection.namespaceMatches(name, now) {
+		return
+	}
+	for kind, info := range kinds {
+		if info.selected == nil {
+			continue
+		}
+		for object := range s.objects[kind][name] {
+			affected[Key{kind, name, object}] = struct{}{}
+		}
+	}
 }
 
 // EndpointsOf reports whether a change is about nothing but where services
@@ -65,31 +82,15 @@ func (s *Store) Affected(c Change, old metav1.Object) []Key {
 // returned.
 func EndpointsOf(c Change, old metav1.Object) (services []string, only bool) {
 	switch c.Key.Kind {
-	case KindEndpoints:
-		return []string{c.Key.Name}, true
-	case KindEndpointSlice:
+	case KindEndpoints, KindEndpointSlice:
 		for _, o := range []metav1.Object{old, c.Object} {
-			if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-				services = append(services, serviceOfSlice(slice).Name)
+			for _, service := range c.Key.Kind.Info().names(c.Key, o) {
+				services = append(services, service.Name)
 			}
 		}
 		return services, true
-	case KindName:
-		return nil, true
 	default:
-		return nil, false
-	}
-}
-
-// addUsers adds those who refer to an object, if their namespace is selected.
-func (s *Store) addUsers(affected map[Key]struct{}, of Key) {
-	if of.Kind == KindService && of.Name == "" {
-		return // Slices of no service.
-	}
-	for user := range s.users[of] {
-		if s.NamespaceSelected(user.Namespace) {
-			affected[user] = struct{}{}
-		}
+		return nil, c.Key.Kind == KindExternalName
 	}
 }
 
@@ -100,7 +101,7 @@ func (s *Store) UsersOf(k Key) []Key {
 	for user := range s.users[k] {
 		if user.Kind == KindService {
 			list = append(list, s.UsersOf(user)...)
-		} else if s.isSelected(user) {
+		} else if s.selected(user) != nil {
 			list = append(list, user)
 		}
 	}
@@ -111,13 +112,9 @@ func (s *Store) UsersOf(k Key) []Key {
 // AddWatchable adds the objects that are watched one by one, secrets and names,
 // to which the object with a key leads now, to a name by its services.
 func (s *Store) AddWatchable(k Key, to map[Key]bool) {
-	t := s.tables[k.Kind]
-	if t == nil {
-		return
-	}
-	for _, ref := range references(t.object(k)) {
+	for _, ref := range references(k.Kind, s.object(k)) {
 		switch {
-		case ref.Kind == KindName, ref.Kind == KindSecret && ref.Name != "":
+		case ref.Kind == KindExternalName, ref.Kind == KindSecret && ref.Name != "":
 			to[ref] = true
 		case ref.Kind == KindService:
 			s.AddWatchable(ref, to)
@@ -125,28 +122,11 @@ func (s *Store) AddWatchable(k Key, to map[Key]bool) {
 	}
 }
 
-// isSelected reports whether there is a route or ingress with the key that the
-// router looks at.
-func (s *Store) isSelected(k Key) bool {
-	switch k.Kind {
-	case KindRoute:
-		return s.SelectedRoute(k.Namespace, k.Name) != nil
-	case KindIngress:
-		return s.SelectedIngress(k.Namespace, k.Name) != nil
-	default:
-		return false
+// references are the objects that one of a kind, or nil, refers to.
+func references(kind Kind, o metav1.Object) []Key {
+	info := kind.Info()
+	if info == nil || info.references == nil || o == nil {
+		return nil
 	}
-}
-
-// SecretsOf returns the keys of the secrets that a route or ingress refers
-// to, sorted and each once: those whose content the router needs.
-func SecretsOf(o metav1.Object) []Key {
-	var list []Key
-	for _, ref := range references(o) {
-		if ref.Kind == KindSecret && ref.Name != "" {
-			list = append(list, ref)
-		}
-	}
-	slices.SortFunc(list, Key.Compare)
-	return slices.Compact(list)
+	return info.references(o)
 }

@@ -10,25 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Kind names a kind of object that the router reads.
-type Kind string
-
-// The kinds that the router reads.
-const (
-	KindRoute         Kind = "Route"
-	KindService       Kind = "Service"
-	KindEndpointSlice Kind = "EndpointSlice"
-	KindEndpoints     Kind = "Endpoints"
-	KindSecret        Kind = "Secret"
-	KindConfigMap     Kind = "ConfigMap"
-	KindNamespace     Kind = "Namespace"
-	KindIngress       Kind = "Ingress"
-	KindIngressClass  Kind = "IngressClass"
-	// KindName is no kind of the API: a DNS name that services stand for. Its
-	// objects are Resolutions, without a namespace.
-	KindName Kind = "Name"
-)
-
 // Key identifies one object. Namespace is "" for kinds without one.
 type Key struct {
 	Kind            Kind

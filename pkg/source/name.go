@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Resolution is what the name servers say of a name: the object of KindName.
+// Resolution is what the name servers say of a name: the object of KindExternalName.
 // Its ObjectMeta has a name and nothing else.
 type Resolution struct {
 	metav1.ObjectMeta

@@ -37,7 +37,7 @@ func TestANameAffectsThoseWhoLeadToIt(t *testing.T) {
 	key := func(kind source.Kind, namespace, name string) source.Key {
 		return source.Key{Kind: kind, Namespace: namespace, Name: name}
 	}
-	x, r, i := key(source.KindName, "", "x.example"), key(source.KindRoute, "n", "r"), key(source.KindIngress, "m", "i")
+	x, r, i := key(source.KindExternalName, "", "x.example"), key(source.KindRoute, "n", "r"), key(source.KindIngress, "m", "i")
 	s.Apply(source.Change{Key: r, Object: route})
 	s.Apply(source.Change{Key: i, Object: &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "m"}, Spec: networkingv1.IngressSpec{DefaultBackend: &path}}})
 	for _, step := range []struct {

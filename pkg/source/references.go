@@ -8,24 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// references are the objects that a route or ingress refers to, and the name
-// that a service stands for. A name may
-// come more than once. They are kept whatever the reference's kind says: what
-// a kind means is translation's matter, and one reference too many costs
-// nothing.
-func references(o metav1.Object) []Key {
-	switch o := o.(type) {
-	case *routev1.Route:
-		return routeReferences(o)
-	case *networkingv1.Ingress:
-		return ingressReferences(o)
-	case *corev1.Service:
-		if name := ExternalName(o); name != "" {
-			return []Key{{KindName, "", name}}
-		}
-	}
-	return nil
-}
+// References are kept whatever the reference's kind says: what that means is
+// translation's matter, and one reference too many costs nothing.
 
 func routeReferences(r *routev1.Route) []Key {
 	refs := make([]Key, 0, 2+len(r.Spec.AlternateBackends))
@@ -84,13 +68,28 @@ func IngressClassName(i *networkingv1.Ingress) string {
 	return i.Annotations[IngressClassAnnotation]
 }
 
-// isDefaultClass reports whether ingresses without a class belong to this one.
-func isDefaultClass(o metav1.Object) bool {
-	return o != nil && o.GetAnnotations()[networkingv1.AnnotationIsDefaultIngressClass] == "true"
+// classNames are the names by which Ingresses mean a class: "" where it is the
+// one of those that name none.
+func classNames(k Key, o metav1.Object) []Key {
+	names := []Key{k}
+	if o != nil && o.GetAnnotations()[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
+		names = append(names, Key{KindIngressClass, "", ""})
+	}
+	return names
 }
 
-// serviceOfSlice is the service that a slice belongs to; its name is "" where
-// the slice belongs to none.
-func serviceOfSlice(s *discoveryv1.EndpointSlice) Key {
-	return Key{KindService, s.Namespace, s.Labels[discoveryv1.LabelServiceName]}
+func serviceReferences(s *corev1.Service) []Key {
+	if name := ExternalName(s); name != "" {
+		return []Key{{KindExternalName, "", name}}
+	}
+	return nil
+}
+
+// servicesOfSlice is the service that a slice belongs to; none for no slice, or
+// one that belongs to no service.
+func servicesOfSlice(_ Key, o metav1.Object) []Key {
+	if s, ok := o.(*discoveryv1.EndpointSlice); ok && s.Labels[discoveryv1.LabelServiceName] != "" {
+		return []Key{{KindService, s.Namespace, s.Labels[discoveryv1.LabelServiceName]}}
+	}
+	return nil
 }

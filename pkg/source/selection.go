@@ -23,6 +23,11 @@ type Selection struct {
 	Fields fields.Selector
 }
 
+func (s Selection) selectsRoute(o metav1.Object) bool {
+	r, ok := o.(*routev1.Route)
+	return ok && s.RouteMatches(r)
+}
+
 // RouteMatches reports whether a route's own labels and fields are selected,
 // whatever its namespace.
 func (s Selection) RouteMatches(r *routev1.Route) bool {

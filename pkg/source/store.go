@@ -20,19 +20,8 @@ import (
 // much as there is.
 type Store struct {
 	selection Selection
-
-	routes     table[*routev1.Route]
-	services   table[*corev1.Service]
-	slices     table[*discoveryv1.EndpointSlice]
-	endpoints  table[*corev1.Endpoints] //nolint:staticcheck // watched on request
-	secrets    table[*corev1.Secret]
-	configMaps table[*corev1.ConfigMap]
-	namespaces table[*corev1.Namespace]
-	ingresses  table[*networkingv1.Ingress]
-	classes    table[*networkingv1.IngressClass]
-	names      table[*Resolution]
-	tables     map[Kind]anyTable
-
+	// objects are by kind, namespace and name.
+	objects map[Kind]map[string]map[string]metav1.Object
 	// absent holds secrets that were reported as not being there.
 	absent map[Key]absent
 	// users are the routes and ingresses that refer to an object, and the
@@ -50,36 +39,28 @@ type absent struct {
 
 // NewStore returns an empty store in which the objects of the selection count.
 func NewStore(selection Selection) *Store {
-	s := &Store{
-		selection: selection,
-		routes:    table[*routev1.Route]{}, services: table[*corev1.Service]{},
-		slices:    table[*discoveryv1.EndpointSlice]{},
-		endpoints: table[*corev1.Endpoints]{}, //nolint:staticcheck // watched on request
-		secrets:   table[*corev1.Secret]{}, configMaps: table[*corev1.ConfigMap]{}, namespaces: table[*corev1.Namespace]{},
-		ingresses: table[*networkingv1.Ingress]{}, classes: table[*networkingv1.IngressClass]{},
-		names:  table[*Resolution]{},
+	return &Store{
+		selection: selection, objects: map[Kind]map[string]map[string]metav1.Object{},
 		absent: map[Key]absent{}, users: map[Key]map[Key]struct{}{}, slicesOf: map[Key]map[string]*discoveryv1.EndpointSlice{},
 	}
-	s.tables = map[Kind]anyTable{
-		KindRoute: s.routes, KindService: s.services, KindEndpointSlice: s.slices, KindEndpoints: s.endpoints,
-		KindSecret: s.secrets, KindConfigMap: s.configMaps, KindNamespace: s.namespaces,
-		KindIngress: s.ingresses, KindIngressClass: s.classes, KindName: s.names,
-	}
-	return s
 }
 
 // Apply takes a change in and returns the object that there was before, nil
 // if there was none.
 func (s *Store) Apply(c Change) metav1.Object {
-	t := s.tables[c.Key.Kind]
-	if t == nil {
+	if c.Key.Kind.Info() == nil {
 		return nil
 	}
-	old := t.set(c.Key, c.Object)
+	old := s.object(c.Key)
 	if old != nil {
 		s.unlink(c.Key, old)
+		remove(s.objects[c.Key.Kind], c.Key.Namespace, c.Key.Name)
 	}
 	if c.Object != nil {
+		if s.objects[c.Key.Kind] == nil {
+			s.objects[c.Key.Kind] = map[string]map[string]metav1.Object{}
+		}
+		put(s.objects[c.Key.Kind], c.Key.Namespace, c.Key.Name, c.Object)
 		s.link(c.Key, c.Object)
 	}
 	if c.Key.Kind == KindSecret {
@@ -93,55 +74,77 @@ func (s *Store) Apply(c Change) metav1.Object {
 }
 
 func (s *Store) link(k Key, o metav1.Object) {
-	for _, ref := range references(o) {
-		if s.users[ref] == nil {
-			s.users[ref] = map[Key]struct{}{}
-		}
-		s.users[ref][k] = struct{}{}
+	for _, ref := range references(k.Kind, o) {
+		put(s.users, ref, k, struct{}{})
 	}
 	if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-		service := serviceOfSlice(slice)
-		if s.slicesOf[service] == nil {
-			s.slicesOf[service] = map[string]*discoveryv1.EndpointSlice{}
+		for _, service := range servicesOfSlice(k, o) {
+			put(s.slicesOf, service, k.Name, slice)
 		}
-		s.slicesOf[service][k.Name] = slice
 	}
 }
 
 func (s *Store) unlink(k Key, o metav1.Object) {
-	for _, ref := range references(o) {
-		delete(s.users[ref], k)
-		if len(s.users[ref]) == 0 {
-			delete(s.users, ref)
-		}
+	for _, ref := range references(k.Kind, o) {
+		remove(s.users, ref, k)
 	}
-	if slice, ok := o.(*discoveryv1.EndpointSlice); ok {
-		service := serviceOfSlice(slice)
-		delete(s.slicesOf[service], k.Name)
-		if len(s.slicesOf[service]) == 0 {
-			delete(s.slicesOf, service)
-		}
+	for _, service := range servicesOfSlice(k, o) {
+		remove(s.slicesOf, service, k.Name)
 	}
 }
 
-// Route returns a route, selected or not, nil if there is none.
-func (s *Store) Route(namespace, name string) *routev1.Route { return s.routes.get(namespace, name) }
+// put sets a value in a map of maps.
+func put[A, B comparable, V any](in map[A]map[B]V, a A, b B, value V) {
+	if in[a] == nil {
+		in[a] = map[B]V{}
+	}
+	in[a][b] = value
+}
 
-// Routes yields all routes, selected or not, by namespace and name.
-func (s *Store) Routes() iter.Seq[*routev1.Route] { return s.routes.all() }
+// remove deletes a value from a map of maps, with the map that it leaves empty.
+func remove[A, B comparable, V any](in map[A]map[B]V, a A, b B) {
+	delete(in[a], b)
+	if len(in[a]) == 0 {
+		delete(in, a)
+	}
+}
+
+// object is the object with a key, nil if there is none.
+func (s *Store) object(k Key) metav1.Object { return s.objects[k.Kind][k.Namespace][k.Name] }
+
+// get is the object with a key, nil if there is none.
+func get[T metav1.Object](s *Store, kind Kind, namespace, name string) T {
+	o, _ := s.objects[kind][namespace][name].(T)
+	return o
+}
+
+// selected returns the object with a key if the router looks at it, nil
+// otherwise.
+func (s *Store) selected(k Key) metav1.Object {
+	o, info := s.object(k), k.Kind.Info()
+	if o == nil || info.selected == nil || !info.selected(s.selection, o) || !s.NamespaceSelected(k.Namespace) {
+		return nil
+	}
+	return o
+}
+
+// Route returns a route, selected or not, nil if there is none.
+func (s *Store) Route(namespace, name string) *routev1.Route {
+	return get[*routev1.Route](s, KindRoute, namespace, name)
+}
 
 // Service returns a service, nil if there is none.
 func (s *Store) Service(namespace, name string) *corev1.Service {
-	return s.services.get(namespace, name)
+	return get[*corev1.Service](s, KindService, namespace, name)
 }
 
 // ServiceNames yields the names of a namespace's services, in no order.
 func (s *Store) ServiceNames(namespace string) iter.Seq[string] {
-	return maps.Keys(s.services[namespace])
+	return maps.Keys(s.objects[KindService][namespace])
 }
 
 // ServiceCount is how many services a namespace has.
-func (s *Store) ServiceCount(namespace string) int { return len(s.services[namespace]) }
+func (s *Store) ServiceCount(namespace string) int { return len(s.objects[KindService][namespace]) }
 
 // EndpointSlices returns the slices of a service, sorted by name. Slices
 // without the label kubernetes.io/service-name belong to no service.
@@ -161,11 +164,13 @@ func (s *Store) EndpointSlices(namespace, service string) []*discoveryv1.Endpoin
 //
 //nolint:staticcheck // Endpoints are deprecated, and watched only on request.
 func (s *Store) Endpoints(namespace, service string) *corev1.Endpoints {
-	return s.endpoints.get(namespace, service)
+	return get[*corev1.Endpoints](s, KindEndpoints, namespace, service)
 }
 
 // Secret returns a secret, nil if there is none; SecretState says why.
-func (s *Store) Secret(namespace, name string) *corev1.Secret { return s.secrets.get(namespace, name) }
+func (s *Store) Secret(namespace, name string) *corev1.Secret {
+	return get[*corev1.Secret](s, KindSecret, namespace, name)
+}
 
 // SecretState says what is known of a secret.
 type SecretState string
@@ -209,31 +214,37 @@ func (s *Store) SecretDetail(namespace, name string) string {
 	return s.absent[Key{KindSecret, namespace, name}].detail
 }
 
-// ConfigMap returns a config map, nil if there is none.
-func (s *Store) ConfigMap(namespace, name string) *corev1.ConfigMap {
-	return s.configMaps.get(namespace, name)
-}
-
 // Namespace returns a namespace, nil if there is none. A cluster's namespaces
 // are known only where they are selected by label.
-func (s *Store) Namespace(name string) *corev1.Namespace { return s.namespaces.get("", name) }
+func (s *Store) Namespace(name string) *corev1.Namespace {
+	return get[*corev1.Namespace](s, KindNamespace, "", name)
+}
 
 // Ingress returns an ingress, selected or not, nil if there is none.
 func (s *Store) Ingress(namespace, name string) *networkingv1.Ingress {
-	return s.ingresses.get(namespace, name)
+	return get[*networkingv1.Ingress](s, KindIngress, namespace, name)
 }
 
-// Ingresses yields all ingresses, selected or not, by namespace and name.
-func (s *Store) Ingresses() iter.Seq[*networkingv1.Ingress] { return s.ingresses.all() }
-
 // IngressClass returns an ingress class, nil if there is none.
-func (s *Store) IngressClass(name string) *networkingv1.IngressClass { return s.classes.get("", name) }
+func (s *Store) IngressClass(name string) *networkingv1.IngressClass {
+	return get[*networkingv1.IngressClass](s, KindIngressClass, "", name)
+}
 
-// IngressClasses yields all ingress classes, by name.
-func (s *Store) IngressClasses() iter.Seq[*networkingv1.IngressClass] { return s.classes.all() }
+// IngressClasses yields all ingress classes, in no order.
+func (s *Store) IngressClasses() iter.Seq[*networkingv1.IngressClass] {
+	return func(yield func(*networkingv1.IngressClass) bool) {
+		for _, o := range s.objects[KindIngressClass][""] {
+			if class, ok := o.(*networkingv1.IngressClass); ok && !yield(class) {
+				return
+			}
+		}
+	}
+}
 
 // Resolution returns what is known of a name, nil if nothing is yet.
-func (s *Store) Resolution(name string) *Resolution { return s.names.get("", name) }
+func (s *Store) Resolution(name string) *Resolution {
+	return get[*Resolution](s, KindExternalName, "", name)
+}
 
 // NamespaceSelected reports whether the router looks at a namespace.
 func (s *Store) NamespaceSelected(name string) bool {
@@ -243,19 +254,13 @@ func (s *Store) NamespaceSelected(name string) bool {
 // SelectedRoute returns a route if there is one and the router is to look at
 // it, nil otherwise.
 func (s *Store) SelectedRoute(namespace, name string) *routev1.Route {
-	r := s.Route(namespace, name)
-	if r == nil || !s.selection.RouteMatches(r) || !s.NamespaceSelected(namespace) {
-		return nil
-	}
+	r, _ := s.selected(Key{KindRoute, namespace, name}).(*routev1.Route)
 	return r
 }
 
 // SelectedIngress returns an ingress if there is one and the router is to
 // look at it, whatever its class; nil otherwise.
 func (s *Store) SelectedIngress(namespace, name string) *networkingv1.Ingress {
-	i := s.Ingress(namespace, name)
-	if i == nil || !s.selection.labelsMatch(i) || !s.NamespaceSelected(namespace) {
-		return nil
-	}
+	i, _ := s.selected(Key{KindIngress, namespace, name}).(*networkingv1.Ingress)
 	return i
 }

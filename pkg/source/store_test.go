@@ -117,7 +117,7 @@ func random(rnd *rand.Rand) source.Change {
 	maybe := func() bool { return rnd.IntN(2) == 0 }
 	kinds := []source.Kind{
 		source.KindRoute, source.KindIngress, source.KindService, source.KindEndpointSlice, source.KindEndpoints,
-		source.KindSecret, source.KindNamespace, source.KindIngressClass, source.KindConfigMap,
+		source.KindSecret, source.KindNamespace, source.KindIngressClass,
 	}
 	k := source.Key{Kind: kinds[rnd.IntN(len(kinds))], Namespace: pick("n"), Name: pick("x")}
 	if k.Kind == source.KindNamespace || k.Kind == source.KindIngressClass {
@@ -178,8 +178,6 @@ func random(rnd *rand.Rand) source.Change {
 			meta.Annotations = map[string]string{networkingv1.AnnotationIsDefaultIngressClass: "true"}
 		}
 		o = &networkingv1.IngressClass{ObjectMeta: meta}
-	case source.KindConfigMap:
-		o = &corev1.ConfigMap{ObjectMeta: meta}
 	}
 	if rnd.IntN(4) == 0 {
 		return source.Change{Key: k}
@@ -219,20 +217,6 @@ func TestStoreAgreesWithALookAtEverything(t *testing.T) {
 // compare holds every getter against the world.
 func compare(t *testing.T, s *source.Store, w world) {
 	t.Helper()
-	var routes, ingresses []source.Key
-	for r := range s.Routes() {
-		routes = append(routes, source.Key{Kind: source.KindRoute, Namespace: r.Namespace, Name: r.Name})
-	}
-	for i := range s.Ingresses() {
-		ingresses = append(ingresses, source.Key{Kind: source.KindIngress, Namespace: i.Namespace, Name: i.Name})
-	}
-	for kind, list := range map[source.Kind][]source.Key{source.KindRoute: routes, source.KindIngress: ingresses} {
-		want := slices.SortedFunc(maps.Keys(w), source.Key.Compare)
-		want = slices.DeleteFunc(want, func(k source.Key) bool { return k.Kind != kind })
-		if !slices.Equal(list, want) {
-			t.Fatalf("%s: %v, want %v", kind, list, want)
-		}
-	}
 	for n := range 5 {
 		namespace := "n" + strconv.Itoa(n)
 		if s.NamespaceSelected(namespace) != w.selected(namespace) {
@@ -316,19 +300,32 @@ func TestSecretsAreUnknownUntilTheyAreReportedOn(t *testing.T) {
 	}
 }
 
-func TestSecretsOfARouteAndAnIngress(t *testing.T) {
-	r := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "r"}}
-	if got := source.SecretsOf(r); got != nil {
-		t.Errorf("a route without TLS has secrets %v", got)
+func TestWhatIsWatchedForARouteAndAnIngress(t *testing.T) {
+	key := func(kind source.Kind, name string) source.Key {
+		return source.Key{Kind: kind, Namespace: "n", Name: name}
 	}
-	r.Spec.TLS = &routev1.TLSConfig{ExternalCertificate: &routev1.LocalObjectReference{Name: "a"}}
-	if got := source.SecretsOf(r); !slices.Equal(got, []source.Key{{Kind: source.KindSecret, Namespace: "n", Name: "a"}}) {
-		t.Errorf("secrets of the route are %v", got)
-	}
-	i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "i"}}
-	i.Spec.TLS = []networkingv1.IngressTLS{{SecretName: "b"}, {SecretName: "a"}, {}, {SecretName: "b"}}
-	if got := source.SecretsOf(i); !slices.Equal(got, []source.Key{{Kind: source.KindSecret, Namespace: "n", Name: "a"}, {Kind: source.KindSecret, Namespace: "n", Name: "b"}}) {
-		t.Errorf("secrets of the ingress are %v", got)
+	plain := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "r"}}
+	external := plain.DeepCopy()
+	external.Spec.TLS = &routev1.TLSConfig{ExternalCertificate: &routev1.LocalObjectReference{Name: "a"}}
+	ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "i", Annotations: map[string]string{source.DestinationCAAnnotation: "c"}}}
+	ingress.Spec.TLS = []networkingv1.IngressTLS{{SecretName: "b"}, {SecretName: "a"}, {}, {SecretName: "b"}}
+	for _, tt := range []struct {
+		key  source.Key
+		o    metav1.Object
+		want []string
+	}{
+		{key(source.KindRoute, "r"), plain, nil}, {key(source.KindRoute, "r"), external, []string{"a"}},
+		{key(source.KindIngress, "i"), ingress, []string{"a", "b", "c"}}, {key(source.KindIngress, "i"), nil, nil},
+	} {
+		s := source.NewStore(source.Selection{})
+		s.Apply(source.Change{Key: tt.key, Object: tt.o})
+		got, want := map[source.Key]bool{}, map[source.Key]bool{}
+		for _, name := range tt.want {
+			want[key(source.KindSecret, name)] = true
+		}
+		if s.AddWatchable(tt.key, got); !maps.Equal(got, want) {
+			t.Errorf("for %v, %v are watched, want %v", tt.o, got, want)
+		}
 	}
 }
 

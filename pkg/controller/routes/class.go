@@ -22,7 +22,7 @@ type Class struct {
 type Classes interface {
 	// IngressClass returns nil for a class that is not there.
 	IngressClass(name string) *networkingv1.IngressClass
-	// IngressClasses yields all classes, by name.
+	// IngressClasses yields all classes, in any order.
 	IngressClasses() iter.Seq[*networkingv1.IngressClass]
 }
 

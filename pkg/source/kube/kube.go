@@ -15,7 +15,6 @@ import (
 	routeclient "github.com/openshift/client-go/route/clientset/versioned"
 	routeinformers "github.com/openshift/client-go/route/informers/externalversions"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -78,7 +77,7 @@ func New(o Options) (*Source, error) {
 	}
 	selected := o.Selection
 	routeFactory := routeinformers.NewSharedInformerFactoryWithOptions(routes, o.Resync,
-		routeinformers.WithNamespace(selected.Namespace), routeinformers.WithTransform(trim),
+		routeinformers.WithNamespace(selected.Namespace),
 		routeinformers.WithTweakListOptions(func(l *metav1.ListOptions) {
 			l.FieldSelector = serverFields(selected.Fields)
 			if selected.Labels != nil {
@@ -86,8 +85,8 @@ func New(o Options) (*Source, error) {
 			}
 		}))
 	factory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync,
-		informers.WithNamespace(selected.Namespace), informers.WithTransform(trim))
-	namespaceFactory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync, informers.WithTransform(trim),
+		informers.WithNamespace(selected.Namespace))
+	namespaceFactory := informers.NewSharedInformerFactoryWithOptions(client, o.Resync,
 		informers.WithTweakListOptions(func(l *metav1.ListOptions) { l.LabelSelector = selected.Namespaces.String() }))
 
 	// Requests for single secrets are bounded by how many are under way, and
@@ -102,22 +101,27 @@ func New(o Options) (*Source, error) {
 
 	s := &Source{opts: o, failed: &failures{logger: o.Logger, at: map[string]time.Time{}}}
 	s.secrets = newSecrets(secretClient, o, s.failed)
-	s.kinds = []watchedKind{
-		{source.KindRoute, "routes.route.openshift.io", routeFactory.Route().V1().Routes().Informer()},
-		{source.KindService, "services", factory.Core().V1().Services().Informer()},
-	}
-	if o.WatchEndpoints {
-		s.kinds = append(s.kinds, watchedKind{source.KindEndpoints, "endpoints", factory.Core().V1().Endpoints().Informer()})
-	} else {
-		s.kinds = append(s.kinds, watchedKind{source.KindEndpointSlice, "endpointslices.discovery.k8s.io", factory.Discovery().V1().EndpointSlices().Informer()})
-	}
-	if o.Ingress {
-		s.kinds = append(s.kinds,
-			watchedKind{source.KindIngress, "ingresses.networking.k8s.io", factory.Networking().V1().Ingresses().Informer()},
-			watchedKind{source.KindIngressClass, "ingressclasses.networking.k8s.io", factory.Networking().V1().IngressClasses().Informer()})
-	}
-	if selected.Namespaces != nil {
-		s.kinds = append(s.kinds, watchedKind{source.KindNamespace, "namespaces", namespaceFactory.Core().V1().Namespaces().Informer()})
+	for _, kind := range o.kinds() {
+		resource := kind.Info().Resource
+		var informer interface {
+			Informer() cache.SharedIndexInformer
+		}
+		switch {
+		case resource.Group == routev1.GroupName:
+			informer, err = routeFactory.ForResource(resource)
+		case kind == source.KindNamespace:
+			informer, err = namespaceFactory.ForResource(resource)
+		default:
+			informer, err = factory.ForResource(resource)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("watching %s: %w", resource.GroupResource(), err)
+		}
+		w := watchedKind{kind, resource.GroupResource().String(), informer.Informer()}
+		if err := w.informer.SetTransform(trimmed(kind)); err != nil {
+			return nil, fmt.Errorf("watching %s: %w", w.resource, err)
+		}
+		s.kinds = append(s.kinds, w)
 	}
 	s.start = func(stop <-chan struct{}) {
 		routeFactory.Start(stop)
@@ -125,6 +129,22 @@ func New(o Options) (*Source, error) {
 		namespaceFactory.Start(stop)
 	}
 	return s, nil
+}
+
+// kinds are the kinds of objects that are watched as a whole. Secrets are
+// watched one by one.
+func (o Options) kinds() []source.Kind {
+	list := []source.Kind{source.KindRoute, source.KindService, source.KindEndpointSlice}
+	if o.WatchEndpoints {
+		list[2] = source.KindEndpoints
+	}
+	if o.Ingress {
+		list = append(list, source.KindIngress, source.KindIngressClass)
+	}
+	if o.Selection.Namespaces != nil {
+		list = append(list, source.KindNamespace)
+	}
+	return list
 }
 
 // serverFields is the part of a field selector that every API server knows.
@@ -212,24 +232,26 @@ func (s *Source) handler(kind source.Kind) cache.ResourceEventHandler {
 // lastApplied repeats the whole object, as kubectl was given it.
 const lastApplied = corev1.LastAppliedConfigAnnotation
 
-// trim drops what the router never reads, before it is kept: at 50,000 routes
-// managedFields alone are half of the memory. An annotation without its value
-// tells the writer of statuses that the object is not whole.
-func trim(obj any) (any, error) {
-	o, ok := obj.(metav1.Object)
-	if !ok {
+// trimmed drops what the router never reads of the objects of a kind, before
+// they are kept: at 50,000 routes managedFields alone are half of the memory. An
+// annotation without its value tells the writer of statuses that the object is
+// not whole.
+func trimmed(kind source.Kind) cache.TransformFunc {
+	trim := kind.Info().Trim
+	return func(obj any) (any, error) {
+		o, ok := obj.(metav1.Object)
+		if !ok {
+			return obj, nil
+		}
+		o.SetManagedFields(nil)
+		if annotations := o.GetAnnotations(); annotations[lastApplied] != "" {
+			annotations[lastApplied] = ""
+		}
+		if trim != nil {
+			trim(o)
+		}
 		return obj, nil
 	}
-	o.SetManagedFields(nil)
-	if annotations := o.GetAnnotations(); annotations[lastApplied] != "" {
-		annotations[lastApplied] = ""
-	}
-	if s, ok := obj.(*discoveryv1.EndpointSlice); ok {
-		for i := range s.Endpoints {
-			s.Endpoints[i].DeprecatedTopology, s.Endpoints[i].Hints = nil, nil
-		}
-	}
-	return obj, nil
 }
 
 // failures logs watches that fail, each kind at most every repeatAfter.

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -232,14 +230,8 @@ func (f *follower) take(e watch.Event) error {
 
 // trimSecret leaves out what the router never reads.
 func trimSecret(s *corev1.Secret) *corev1.Secret {
-	trimmed := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion},
-		Type:       s.Type, Data: maps.Clone(s.Data),
-	}
-	maps.DeleteFunc(trimmed.Data, func(name string, _ []byte) bool {
-		return !slices.Contains([]string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, corev1.ServiceAccountRootCAKey}, name)
-	})
-	return trimmed
+	source.KindSecret.Info().Trim(s)
+	return s
 }
 
 // push tells what is known of the secret, unless it has been told or nobody

@@ -6,6 +6,8 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"router/pkg/source"
 )
 
 // What is never read is not kept: at 50,000 routes it is most of the memory.
@@ -20,8 +22,8 @@ func TestWhatIsNeverReadIsDropped(t *testing.T) {
 	slice := &discoveryv1.EndpointSlice{ObjectMeta: made(), Endpoints: []discoveryv1.Endpoint{{
 		Addresses: []string{"192.0.2.1"}, Zone: &zone, DeprecatedTopology: map[string]string{"a": "b"}, Hints: &discoveryv1.EndpointHints{},
 	}}}
-	for _, o := range []metav1.Object{&routev1.Route{ObjectMeta: made()}, slice} {
-		got, err := trim(o)
+	for kind, o := range map[source.Kind]metav1.Object{source.KindRoute: &routev1.Route{ObjectMeta: made()}, source.KindEndpointSlice: slice} {
+		got, err := trimmed(kind)(o)
 		if err != nil || got != o {
 			t.Fatalf("got %v, %v", got, err)
 		}

@@ -223,8 +223,8 @@ func (d *decoder) object(raw []byte, at string, id identity) {
 		}
 		return
 	}
-	key := source.Key{Kind: kind.kind, Name: id.name}
-	if kind.namespaced {
+	key := source.Key{Kind: kind.Kind, Name: id.name}
+	if kind.Namespaced {
 		key.Namespace = cmp.Or(id.namespace, metav1.NamespaceDefault)
 	}
 	problem.Namespace = key.Namespace
@@ -267,10 +267,10 @@ func (d *decoder) twice(at string) []finding {
 // decodeObject decodes the fields of an object, and adds to what is found wrong
 // with them.
 func decodeObject(raw []byte, findings []finding, kind *readKind) (metav1.Object, []finding) {
-	value := kind.empty()
+	value := kind.New()
 	strict, err := kjson.UnmarshalStrict(raw, value, kjson.DisallowUnknownFields)
 	if err != nil {
-		f := explain(raw, kind.empty, err)
+		f := explain(raw, kind.New, err)
 		if f.path != "" {
 			f.message = f.path + ": " + f.message
 		}

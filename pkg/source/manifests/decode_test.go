@@ -86,7 +86,7 @@ func TestProblemsNameFileLineAndObject(t *testing.T) {
 		{"a misspelt kind of the first API", "kind: Sevice\napiVersion: v1\nmetadata: {name: a}\n", 0, `f.yaml:1: Sevice a: there is no kind "Sevice" of apiVersion v1; did you mean Service?; the object is left out`},
 		{"a kind in small letters", "kind: routes\napiVersion: v1\nmetadata: {name: a}\n", 0, `f.yaml:1: routes a: there is no kind "routes" of apiVersion v1; did you mean Route?; the object is left out`},
 		{"objects of former versions", "kind: List\napiVersion: v1\nitems:\n- {kind: DeploymentConfig, apiVersion: v1, metadata: {name: a}}\n- {kind: ReplicationController, apiVersion: v1}\n" +
-			"- {kind: ConfigMap, apiVersion: v1, metadata: {name: a}}\n- {kind: Role, apiVersion: v1}\n- {kind: BuildConfig, apiVersion: v1}\n- {kind: Thing, apiVersion: v1}\n- {kind: Service, apiVersion: v1, metadata: {name: a}}\n", 2, ""},
+			"- {kind: Secret, apiVersion: v1, metadata: {name: a}}\n- {kind: Role, apiVersion: v1}\n- {kind: BuildConfig, apiVersion: v1}\n- {kind: Thing, apiVersion: v1}\n- {kind: Service, apiVersion: v1, metadata: {name: a}}\n", 2, ""},
 		{"an old apiVersion", "kind: Ingress\napiVersion: extensions/v1beta1\nmetadata: {name: a}\n", 0,
 			`f.yaml:1: Ingress a: apiVersion "extensions/v1beta1" of Ingress is not read; write networking.k8s.io/v1`},
 		{"an apiVersion that is none", "kind: Route\napiVersion: a/b/c\nmetadata: {name: a}\n", 0, `f.yaml:1: Route a: apiVersion "a/b/c" is not of the form group/version`},

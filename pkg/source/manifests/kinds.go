@@ -5,10 +5,8 @@ import (
 	"slices"
 
 	routev1 "github.com/openshift/api/route/v1"
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -18,27 +16,26 @@ import (
 
 // readKind is a kind of object that is read.
 type readKind struct {
-	kind source.Kind
+	*source.KindInfo
 	// versions are the apiVersions that are accepted, the usual one first.
-	versions   []string
-	namespaced bool
-	empty      func() metav1.Object
+	versions []string
 }
 
 // readKinds are all of them. "v1" is the apiVersion of Route in the first
 // releases of the API.
 func readKinds() []readKind {
-	return []readKind{
-		{source.KindRoute, []string{"route.openshift.io/v1", "v1"}, true, func() metav1.Object { return &routev1.Route{} }},
-		{source.KindService, []string{"v1"}, true, func() metav1.Object { return &corev1.Service{} }},
-		{source.KindEndpointSlice, []string{"discovery.k8s.io/v1"}, true, func() metav1.Object { return &discoveryv1.EndpointSlice{} }},
-		{source.KindEndpoints, []string{"v1"}, true, func() metav1.Object { return &corev1.Endpoints{} }}, //nolint:staticcheck // old manifests have them
-		{source.KindSecret, []string{"v1"}, true, func() metav1.Object { return &corev1.Secret{} }},
-		{source.KindConfigMap, []string{"v1"}, true, func() metav1.Object { return &corev1.ConfigMap{} }},
-		{source.KindNamespace, []string{"v1"}, false, func() metav1.Object { return &corev1.Namespace{} }},
-		{source.KindIngress, []string{"networking.k8s.io/v1"}, true, func() metav1.Object { return &networkingv1.Ingress{} }},
-		{source.KindIngressClass, []string{"networking.k8s.io/v1"}, false, func() metav1.Object { return &networkingv1.IngressClass{} }},
+	var list []readKind
+	for _, info := range source.Kinds() {
+		if info.Resource.Empty() {
+			continue
+		}
+		k := readKind{info, []string{info.Resource.GroupVersion().String()}}
+		if info.Kind == source.KindRoute {
+			k.versions = append(k.versions, "v1")
+		}
+		list = append(list, k)
 	}
+	return list
 }
 
 // kindRole was in "v1" in OpenShift 3, and is spelled almost like Route.
@@ -68,8 +65,8 @@ func findKind(apiVersion, kind string) (*readKind, string) {
 	all := readKinds()
 	var names []string
 	for _, k := range all {
-		names = append(names, string(k.kind))
-		if string(k.kind) != kind {
+		names = append(names, string(k.Kind))
+		if string(k.Kind) != kind {
 			continue
 		}
 		if slices.Contains(k.versions, apiVersion) {

@@ -55,7 +55,7 @@ func (n *nameServers) LookupNetIP(ctx context.Context, network, name string) ([]
 	return list, nil
 }
 
-func nameKey(name string) source.Key { return source.Key{Kind: source.KindName, Name: name} }
+func nameKey(name string) source.Key { return source.Key{Kind: source.KindExternalName, Name: name} }
 
 // following runs Names in a bubble of time.
 func following(t *testing.T, test func(t *testing.T, servers *nameServers, names *Names, told func() string)) {
