@@ -28,7 +28,7 @@ import (
 	"router/pkg/options"
 	"router/pkg/ownaddress"
 	"router/pkg/source"
-	"router/pkg/source/names"
+	"router/pkg/source/dns"
 	"router/pkg/stats"
 	"router/pkg/template"
 	"router/pkg/tlsfiles"
@@ -87,7 +87,7 @@ type router struct {
 	plane    *haproxy.DataPlane
 	queue    *source.Queue
 	objects  objectSource
-	names    *names.Names
+	names    *dns.Names
 	// checker is nil where servers are not checked.
 	checker    *health.Checker
 	own        translate.Own
@@ -110,7 +110,7 @@ func (r *router) wire(ctx context.Context) error {
 	if r.objects, err = newSource(o, selection, r.queue, r.registry, r.logger); err != nil {
 		return err
 	}
-	r.names = names.New(names.Options{Queue: r.queue, Interval: o.ExternalNameInterval, Metrics: names.NewMetrics(r.registry), Logger: r.logger})
+	r.names = dns.New(dns.Options{Queue: r.queue, Interval: o.ExternalNameInterval, Metrics: dns.NewMetrics(r.registry), Logger: r.logger})
 	if o.HealthCheckRate > 0 {
 		r.checker = health.New(health.Options{Rate: o.HealthCheckRate, Registry: r.registry})
 	}

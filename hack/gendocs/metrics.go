@@ -16,7 +16,7 @@ import (
 	"router/pkg/haproxy"
 	"router/pkg/haproxy/process"
 	"router/pkg/health"
-	"router/pkg/source/names"
+	"router/pkg/source/dns"
 	"router/pkg/stats"
 )
 
@@ -26,7 +26,7 @@ func metricsPage() (string, error) {
 	haproxy.NewMetrics(rooms)
 	process.NewSupervisor(process.SupervisorOptions{Registry: rooms})
 	status.NewMetrics(rooms)
-	names.NewMetrics(rooms)
+	dns.NewMetrics(rooms)
 	health.New(health.Options{Registry: rooms})
 	router, err := rooms.table()
 	if err != nil {

@@ -75,7 +75,7 @@ func rooms() map[string]room {
 
 		"pkg/source":           {},
 		"pkg/source/kube":      {imports: []string{"pkg/source"}},
-		"pkg/source/names":     {imports: []string{"pkg/source"}},
+		"pkg/source/dns":       {imports: []string{"pkg/source"}},
 		"pkg/source/manifests": {imports: []string{"pkg/source", "pkg/spelling"}},
 
 		"pkg/controller/routes":       {imports: []string{"pkg/source", "pkg/model"}},

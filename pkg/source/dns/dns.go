@@ -1,8 +1,8 @@
-// Package names resolves the names of services of the type ExternalName, and
+// Package dns resolves the names of services of the type ExternalName, and
 // pushes their addresses into the queue when these change. HAProxy gets
 // addresses only, so that each has passed the router's filter before anything
 // is connected to it, and no start waits for a name server.
-package names
+package dns
 
 import (
 	"context"

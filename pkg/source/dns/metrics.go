@@ -1,4 +1,4 @@
-package names
+package dns
 
 import "github.com/prometheus/client_golang/prometheus"
 
