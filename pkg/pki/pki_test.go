@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/rand"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // as HAProxy does
 	"crypto/x509"
 	"encoding/hex"
 	"slices"
@@ -77,7 +77,7 @@ func TestCertificatesAreWhatTheyWere(t *testing.T) {
 	if _, err := pki.Certificates(leaf.Cert + pki.Encode(pki.CertificateBlock, []byte("x"))); err == nil || !strings.HasPrefix(err.Error(), "certificate 2: ") {
 		t.Errorf("the error is %v", err)
 	}
-	sum := sha1.Sum(list[0].Raw)
+	sum := sha1.Sum(list[0].Raw) //nolint:gosec // as HAProxy does
 	trusted := pki.Encode("TRUSTED CERTIFICATE", list[1].Raw)
 	if prints := pki.Fingerprints(leaf.Cert + leaf.Key + trusted); len(prints) != 2 || prints[0] != strings.ToUpper(hex.EncodeToString(sum[:])) {
 		t.Errorf("the fingerprints are %q", prints)

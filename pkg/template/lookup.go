@@ -24,12 +24,6 @@ const (
 	MapValueDefault = "_default"
 )
 
-// HostKey is that of the model.
-type HostKey = model.HostKey
-
-// HostKeyOf is the host that r claims a path of.
-func HostKeyOf(r *model.Route) HostKey { return r.HostKey() }
-
 // Entry is one line of a lookup table.
 type Entry struct {
 	// Map is the path of the table's file.
@@ -79,7 +73,7 @@ func NewCertificate(path string, c model.Certificate) Certificate {
 // routes must be admitted, so that no two of them have the same path. hasCatchAll
 // is whether there are routes for model.CatchAllHost. They do not get the
 // requests for this host, not even those for paths that it does not serve.
-func (t *Templates) Host(key HostKey, routes []*model.Route, hasCatchAll bool) HostText {
+func (t *Templates) Host(key model.HostKey, routes []*model.Route, hasCatchAll bool) HostText {
 	routes = slices.Clone(routes)
 	slices.SortFunc(routes, func(a, b *model.Route) int {
 		return cmp.Or(a.Created.Compare(b.Created), a.Key.Compare(b.Key))

@@ -107,7 +107,7 @@ func TestHostEntries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := map[string]string{}
-			for _, e := range templates.Host(HostKey{Host: "h.test"}, tt.routes, false).Entries {
+			for _, e := range templates.Host(model.HostKey{Host: "h.test"}, tt.routes, false).Entries {
 				got[names[e.Map]+" "+e.Key] = e.Value
 			}
 			if !maps.Equal(got, tt.want) {
@@ -121,7 +121,7 @@ func TestWildcardHostsHaveTablesOfTheirOwn(t *testing.T) {
 	layout := testLayout(t)
 	r := testRoute("a", "", model.TerminationEdge, model.InsecureAllow)
 	r.Wildcard, r.Host, r.Certificate = true, "w.test", &model.Certificate{Chain: "C", Key: model.NewSecret("K")}
-	text := (&Templates{files: layout}).Host(HostKeyOf(r), []*model.Route{r}, false)
+	text := (&Templates{files: layout}).Host(r.HostKey(), []*model.Route{r}, false)
 	for _, e := range text.Entries {
 		if e.Map != layout.Maps.HTTPWildcard.text && e.Map != layout.Maps.HTTPSWildcard.text && e.Map != layout.Maps.SNIWildcard.text {
 			t.Errorf("entry in %s", e.Map)
@@ -137,7 +137,7 @@ func TestAnyHostHasTablesOfItsOwnAndKeepsOutOfHosts(t *testing.T) {
 	templates := &Templates{files: layout}
 	entries := func(r *model.Route, hasCatchAll bool) map[string]string {
 		got := map[string]string{}
-		for _, e := range templates.Host(HostKeyOf(r), []*model.Route{r}, hasCatchAll).Entries {
+		for _, e := range templates.Host(r.HostKey(), []*model.Route{r}, hasCatchAll).Entries {
 			got[filepath.Base(e.Map)+" "+e.Key] = e.Value
 		}
 		return got

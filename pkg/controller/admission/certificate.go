@@ -15,22 +15,11 @@ import (
 	"router/pkg/pki"
 )
 
-// Certificate checks the certificate, key and CA certificates of spec.tls and
-// returns them as they are to be served: the host's certificate first, those
-// that lead to its authority after it, the key in the form of its type. It is
-// zero where there is neither certificate nor key.
-func Certificate(tls *routev1.TLSConfig) (model.Certificate, field.ErrorList) {
-	var c checked
-	cert, _ := c.pair(tls, true, true)
-	if cert == nil || len(c.failures) > 0 {
-		return model.Certificate{}, c.failures
-	}
-	return *cert, nil
-}
-
-// pair puts together what is to be served, nil if there is nothing or it
-// cannot be done, and the certificates in their order. validate verifies the
-// certificate by the CA, algorithms refuses weak signatures.
+// pair puts together what is to be served: the host's certificate first, those
+// that lead to its authority after it, the key in the form of its type. It is nil
+// if there is nothing or it cannot be done; the certificates in their order come
+// beside it. validate verifies the certificate by the CA, algorithms refuses weak
+// signatures.
 func (c *checked) pair(tls *routev1.TLSConfig, validate, algorithms bool) (*model.Certificate, []*x509.Certificate) {
 	before := len(c.failures)
 	cas := c.authorities(tls.CACertificate, algorithms)

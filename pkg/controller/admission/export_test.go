@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 
+	routev1 "github.com/openshift/api/route/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"router/pkg/controller/routes"
 	"router/pkg/model"
 )
@@ -23,4 +26,15 @@ func (x *Index) only(set []*routes.Candidate, gone []model.RouteKey) []model.Rou
 	changed := map[model.RouteKey]bool{}
 	x.apply(set, gone, changed)
 	return slices.SortedFunc(maps.Keys(changed), model.RouteKey.Compare)
+}
+
+// Certificate is what is served of spec.tls, zero where there is neither
+// certificate nor key.
+func Certificate(tls *routev1.TLSConfig) (model.Certificate, field.ErrorList) {
+	var c checked
+	cert, _ := c.pair(tls, true, true)
+	if cert == nil || len(c.failures) > 0 {
+		return model.Certificate{}, c.failures
+	}
+	return *cert, nil
 }
