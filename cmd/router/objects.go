@@ -58,7 +58,8 @@ func newSource(o options.Options, selection source.Selection, queue *source.Queu
 	if !o.UpdateStatus {
 		return found, nil
 	}
-	return found, found.writeStatuses(o, config, selection, registry, logger)
+	err = found.writeStatuses(o, config, selection, registry, logger)
+	return found, err
 }
 
 // writeStatuses makes the writers of statuses, and what elects one of the

@@ -94,14 +94,19 @@ func TestTheTransitionTimeIsThatOfTheCondition(t *testing.T) {
 		if e.Host != "other.example.org" || !condition(e, routev1.RouteAdmitted).LastTransitionTime.Equal(before) {
 			t.Errorf("after a change of the host: %+v", e)
 		}
+		p.says(told("nobody", false))
+		c.run(time.Minute)
+		if e := c.entry("r"); len(e.Conditions) != 2 || !condition(e, routev1.RouteAdmitted).LastTransitionTime.Equal(before) {
+			t.Errorf("with another condition: %+v", e)
+		}
 		p.says(rejected("HostAlreadyClaimed"))
 		c.run(time.Minute)
 		a := c.admitted("r")
 		if a.Status != corev1.ConditionFalse || a.Reason != "HostAlreadyClaimed" || a.Message != "m" || !a.LastTransitionTime.After(before.Time) {
 			t.Errorf("after the rejection: %+v", a)
 		}
-		if n := c.writesSoFar(); n != 3 {
-			t.Errorf("%d writes, want 3", n)
+		if n := c.writesSoFar(); n != 4 {
+			t.Errorf("%d writes, want 4", n)
 		}
 	})
 }
@@ -267,6 +272,19 @@ func TestAnEditThatIsNotSeenYetIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAVersionBeforeTheOwnWriteIsNoNews(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		p := c.joinAs(Leading, "one", "", lag, admit)
+		older := c.create("r", "www.example.org")
+		c.run(time.Minute)
+		p.receive(delivery{key: key("r"), route: older})
+		c.run(time.Minute)
+		if got := c.requests(); got != (requests{writes: 1, attempts: 1}) {
+			t.Errorf("%+v, want one request", got)
+		}
+	})
+}
+
 // What informers cut out of objects must not be taken out of the cluster's.
 func TestAWriteKeepsWhatTheInformerDoesNotHave(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
@@ -315,6 +333,7 @@ func TestAnotherObjectOfTheNameIsNotWrittenTo(t *testing.T) {
 		d := *admit(old)
 		d.Host = "stale.example.org"
 		p.writer.Set(d)
+		p.again(key("r"))
 		c.run(time.Hour)
 		if e := c.entry("r"); e != nil {
 			t.Errorf("the new object has %+v", e)

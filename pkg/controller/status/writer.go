@@ -131,8 +131,8 @@ type writer struct {
 	records map[model.RouteKey]*record
 	// queue is nil until the writer runs.
 	queue workqueue.TypedDelayingInterface[model.RouteKey]
-	// logged is when an error of a kind was last logged.
-	logged map[string]time.Time
+	// errorLog and contentionLog bound how much is logged.
+	errorLog, contentionLog rate.Sometimes
 }
 
 func newWriter(k kind, logger *slog.Logger, metrics *Metrics) *writer {
@@ -144,7 +144,8 @@ func newWriter(k kind, logger *slog.Logger, metrics *Metrics) *writer {
 			&workqueue.TypedBucketRateLimiter[model.RouteKey]{Limiter: rate.NewLimiter(overwritesPerSecond, overwritesBurst)},
 		),
 		pace:   rand.N(spread), //nolint:gosec // it spreads the replicas
-		gained: make(chan struct{}, 1), records: map[model.RouteKey]*record{}, logged: map[string]time.Time{},
+		gained: make(chan struct{}, 1), records: map[model.RouteKey]*record{},
+		errorLog: rate.Sometimes{Interval: time.Minute}, contentionLog: rate.Sometimes{Interval: time.Minute},
 	}
 }
 
@@ -359,8 +360,10 @@ func (w *writer) contradict(k model.RouteKey, r *record) {
 		r.contradicted = now
 		if wait = w.overwrites.When(k); w.overwrites.NumRequeues(k) > soonOverwrites {
 			w.metrics.contended.Inc()
-			w.logRarely(slog.LevelError, "contended", "Another router of the same name writes a different status; give both the same configuration or different names",
-				"namespace", k.Namespace, "name", k.Name)
+			w.contentionLog.Do(func() {
+				w.logger.Error("Another router of the same name writes a different status; give both the same configuration or different names",
+					"namespace", k.Namespace, "name", k.Name)
+			})
 		}
 	}
 	wait += rand.N(wait) //nolint:gosec // it spreads the replicas
@@ -418,16 +421,10 @@ func (w *writer) failed(k model.RouteKey, r *record, err error) {
 			wait = max(wait, time.Duration(seconds)*time.Second)
 		}
 		r.notBefore = time.Now().Add(wait)
-		w.logRarely(slog.LevelWarn, class(err), "Cannot write a status; trying again",
-			"namespace", k.Namespace, "name", k.Name, "error", err, "error_kind", class(err), "attempt", w.failures.NumRequeues(k))
+		w.errorLog.Do(func() {
+			w.logger.Warn("Cannot write a status; trying again",
+				"namespace", k.Namespace, "name", k.Name, "error", err, "error_kind", class(err), "attempt", w.failures.NumRequeues(k))
+		})
 	}
 	w.after(k, wait)
-}
-
-// logRarely logs the first message of a kind in a minute.
-func (w *writer) logRarely(level slog.Level, kind, message string, attrs ...any) {
-	if now := time.Now(); now.Sub(w.logged[kind]) >= time.Minute {
-		w.logged[kind] = now
-		w.logger.Log(context.Background(), level, message, attrs...)
-	}
 }
