@@ -23,6 +23,7 @@ import (
 	"router/pkg/model"
 	"router/pkg/template"
 	"router/test/certs"
+	"router/test/configreader"
 	"router/test/haproxies"
 	"router/test/ports"
 )
@@ -394,6 +395,10 @@ func TestChangesWhileRunningEqualAColdStart(t *testing.T) {
 				o, err := d.Apply(t.Context(), w.step())
 				if err != nil || len(o.Rejected) > 0 || len(o.Pending) > 0 {
 					t.Fatalf("sequence %d: %+v, %v", seed, o, err)
+				}
+				text, _ := d.desired.State.ConfigText(d.Features())
+				if _, err := configreader.Read(text); err != nil {
+					t.Errorf("sequence %d: %v", seed, err)
 				}
 				if o.Reloaded {
 					reloads++
