@@ -61,8 +61,8 @@ func blocksOf(page, text string) ([]*block, error) {
 			if m := comment.FindStringSubmatch(before); m != nil {
 				open.mark = m[1]
 			}
-		case strings.HasPrefix(line, "    ") && strings.TrimSpace(before) == "":
-			return nil, fmt.Errorf("%s:%d: a block without a fence", page, i+1)
+		case strings.HasPrefix(strings.TrimSpace(line), "```"), strings.HasPrefix(line, "    ") && strings.TrimSpace(before) == "":
+			return nil, fmt.Errorf("%s:%d: a block without a fence at the margin", page, i+1)
 		}
 		before = line
 	}

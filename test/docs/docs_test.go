@@ -186,7 +186,7 @@ func TestBlocksOf(t *testing.T) {
 	if want := (block{page: "p", line: 9, language: "yaml", text: "c\n"}); *blocks[1] != want {
 		t.Errorf("%+v, want %+v", *blocks[1], want)
 	}
-	for _, text := range []string{"a\n\n    b\n", "```\na\n```\n", "```sh\na\n"} {
+	for _, text := range []string{"a\n\n    b\n", "- a\n  ```sh\n  b\n  ```\n", "```\na\n```\n", "```sh\na\n"} {
 		if _, err := blocksOf("p", text); err == nil {
 			t.Errorf("%q is taken", text)
 		}
@@ -306,4 +306,52 @@ until curl -fs http://127.0.0.1:`+at+`/healthz/ready; do
 done
 kill -- -$!
 wait || true`, text)
+}
+
+var (
+	// link is a link to a page or file, and a heading in it.
+	link = regexp.MustCompile(`\]\(([^):#]*)(?:#([^)]*))?\)`)
+	// heading is a line that a link can lead to.
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	// file is a path of the project, or a pattern of paths. What a router writes
+	// has a directory "conf" as well.
+	file = regexp.MustCompile("`((?:cmd|deploy|docs|examples|hack|images|pkg|test)/[^` ]+|conf/[^` ]+\\.tmpl)`")
+	// function is a name, and the file that has it.
+	function = regexp.MustCompile("`(?:[A-Za-z]+\\.)?([A-Za-z]+)`\\s+\\(`([^`]+\\.go)`\\)")
+)
+
+// anchor is what a link calls a heading.
+func anchor(heading string) string {
+	return strings.ReplaceAll(regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
+}
+
+// TestWhatPagesNameIsThere follows links, and looks for files and functions.
+func TestWhatPagesNameIsThere(t *testing.T) {
+	all := pages(t)
+	for page, text := range all {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target := filepath.Join(filepath.Dir(page), m[1])
+			if m[1] == "" {
+				target = page
+			}
+			if _, err := os.Stat(filepath.Join(haproxies.Root(t), target)); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+			found := slices.ContainsFunc(heading.FindAllStringSubmatch(all[target], -1), func(h []string) bool { return anchor(h[1]) == m[2] })
+			if m[2] != "" && !found {
+				t.Errorf("%s: %s has no heading %s", page, target, m[2])
+			}
+		}
+		for _, m := range file.FindAllStringSubmatch(text, -1) {
+			if found, err := filepath.Glob(filepath.Join(haproxies.Root(t), m[1])); err != nil || len(found) == 0 {
+				t.Errorf("%s: there is no %s (%v)", page, m[1], err)
+			}
+		}
+		for _, m := range function.FindAllStringSubmatch(text, -1) {
+			code, err := os.ReadFile(filepath.Join(haproxies.Root(t), m[2]))
+			if err != nil || !regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|var )`+m[1]+`\b`).Match(code) {
+				t.Errorf("%s: %s has no %s (%v)", page, m[2], m[1], err)
+			}
+		}
+	}
 }
