@@ -137,7 +137,7 @@ func (d *DataPlane) Apply(ctx context.Context, change model.Change) (model.Outco
 // ended, or the time in Outcome.Next has come.
 func (d *DataPlane) Converge(ctx context.Context) (model.Outcome, error) {
 	for _, n := range d.desired.Notices {
-		d.opts.Logger.Warn(n.Message, n.Args...)
+		d.opts.Logger.Warn(n.Message, n.Args...) //nolint:sloglint // a constant where the notice is made
 	}
 	d.desired.Notices = nil
 	next, err := d.converge(ctx)
