@@ -63,7 +63,7 @@ func inDomains(host string, domains []string) bool {
 // any host, a path of an Ingress can: a wildcard for which everything is below.
 func (o *Options) admitHost(r *routes.Candidate, host string) (Reason, string) {
 	if r.Key.Kind != model.KindRoute && host == model.CatchAllHost {
-		return o.admitAnyHost()
+		return o.admitCatchAll()
 	}
 	wildcard := r.Spec.WildcardPolicy == routev1.WildcardPolicySubdomain
 	if host != "" {
@@ -96,7 +96,7 @@ func (o *Options) admitHost(r *routes.Candidate, host string) (Reason, string) {
 	return "", ""
 }
 
-func (o *Options) admitAnyHost() (Reason, string) {
+func (o *Options) admitCatchAll() (Reason, string) {
 	switch {
 	case len(o.DeniedDomains) > 0:
 		return RouteNotAdmitted, "host in list of denied domains: without a host, those are asked for, too"

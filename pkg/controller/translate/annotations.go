@@ -267,12 +267,14 @@ func annotationField(name string) string { return "metadata.annotations[" + name
 // annotations takes the annotations of the route.
 func (t *translation) annotations() {
 	unusableLimit := false
-	for _, a := range annotationTable() {
-		name, value := t.annotation(&a)
+	table := annotationTable()
+	for i := range table {
+		a := &table[i]
+		name, value := t.annotation(a)
 		if value == "" {
 			continue
 		}
-		if why := t.inapplicable(&a); why != "" {
+		if why := t.inapplicable(a); why != "" {
 			t.problem(model.Problem{Field: annotationField(name), Value: value, Message: why})
 			continue
 		}
