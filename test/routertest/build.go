@@ -33,7 +33,7 @@ func build(path string) error {
 		return fmt.Errorf("waiting for another package's build: %w", err)
 	}
 	shared := filepath.Join(dir, "router")
-	if out, err := exec.Command("go", "build", "-race", "-o", shared, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
+	if out, err := exec.Command("go", "build", "-race", "-ldflags=-s -w", "-o", shared, "router/cmd/router").CombinedOutput(); err != nil { //nolint:gosec // our own program
 		return fmt.Errorf("building the router: %w: %s", err, out)
 	}
 	if err := os.Link(shared, path); err == nil || !errors.Is(err, syscall.EXDEV) {
