@@ -55,7 +55,7 @@ func (r *router) newDataPlane(ctx context.Context) error {
 		Binary: o.HAProxy, Layout: r.layout, Templates: templates, Global: global, ErrorPages: pages,
 		ReloadInterval: o.Interval, ReloadTimeout: o.ReloadTimeout, Spares: spares(o), StopGrace: o.ShutdownTimeout, Logger: r.logger, Output: output,
 		Metrics: haproxy.NewMetrics(r.registry), Now: time.Now,
-		BeforeReload: func(ctx context.Context) { r.server.Collector().BeforeReload(ctx) },
+		BeforeReload: func(ctx context.Context) { r.exporter.BeforeReload(ctx) },
 	})
 	return inSettings(r.plane.Prepare(ctx))
 }

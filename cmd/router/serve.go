@@ -22,6 +22,7 @@ import (
 	"router/pkg/controller/routes"
 	"router/pkg/controller/translate"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/exporter"
 	"router/pkg/haproxy/process"
 	"router/pkg/health"
 	"router/pkg/model"
@@ -93,6 +94,7 @@ type router struct {
 	own        translate.Own
 	controller *controller.Controller
 	supervisor *process.Supervisor
+	exporter   *exporter.Collector
 	server     *stats.Server
 }
 
@@ -122,6 +124,7 @@ func (r *router) wire(ctx context.Context) error {
 	r.supervisor = process.NewSupervisor(process.SupervisorOptions{
 		MasterSocket: r.layout.MasterSocket.String(), MaxAge: o.WorkerMaxAge, Logger: r.logger, Registry: r.registry, Now: time.Now,
 	})
+	r.exporter = r.newExporter()
 	r.server, err = r.newServer(ctx.Done())
 	return err
 }
@@ -170,6 +173,16 @@ func (r *router) controllerOptions(selection source.Selection) controller.Option
 	return c
 }
 
+// newExporter makes what reads HAProxy's metrics.
+func (r *router) newExporter() *exporter.Collector {
+	o := r.options.Metrics
+	return exporter.New(exporter.Options{
+		Runtime: r.plane.Ask, Logger: r.logger,
+		ServerNames: r.plane.EndpointOf, BackendNames: r.plane.BackendOf, Health: serverHealth(r.plane, r.checker),
+		ServerThreshold: o.ServerThreshold, Exported: o.Exported, ScrapeInterval: o.ScrapeInterval, ScrapeTimeout: o.ScrapeTimeout,
+	})
+}
+
 // newServer makes the server of the statistics port.
 func (r *router) newServer(stopping <-chan struct{}) (*stats.Server, error) {
 	o := r.options
@@ -184,10 +197,7 @@ func (r *router) newServer(stopping <-chan struct{}) (*stats.Server, error) {
 	return stats.New(stats.Options{
 		User: o.StatsUser, Password: o.StatsPassword, Reviewer: reviewer, TLS: serverTLS, Logger: r.logger, Gatherer: r.registry,
 		HAProxySocket: r.layout.StatsSocket.String(), Runtime: r.plane.Ask, NoMetrics: o.Metrics.Type == options.MetricsNone, NoSocketCheck: o.LeaveOutSocketCheck,
-		Collector: stats.CollectorOptions{
-			ServerNames: r.plane.EndpointOf, BackendNames: r.plane.BackendOf, Health: serverHealth(r.plane, r.checker),
-			ServerThreshold: o.Metrics.ServerThreshold, Exported: o.Metrics.Exported, ScrapeInterval: o.Metrics.ScrapeInterval, ScrapeTimeout: o.Metrics.ScrapeTimeout,
-		},
+		Collector: r.exporter, BackendNames: r.plane.BackendOf,
 		Routes: r.controller.Routes, Workers: r.supervisor.Old, Ready: func(context.Context) error { return readiness(r.controller) }, Stopping: stopping,
 		ProbeURL: cmp.Or(o.ReadyURL, probeURL(o.Global.Listen)), ProbeProxyProtocol: o.Global.Listen.AcceptProxy && o.ReadyURL == "",
 	}), nil

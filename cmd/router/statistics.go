@@ -15,6 +15,7 @@ import (
 	"router/pkg/controller"
 	"router/pkg/given"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/exporter"
 	"router/pkg/health"
 	"router/pkg/model"
 	"router/pkg/options"
@@ -111,14 +112,14 @@ func newReviewer(o options.Options) (stats.Reviewer, error) {
 
 // serverHealth says what the router's own checks know of servers: nothing bad of
 // those that are not checked.
-func serverHealth(plane *haproxy.DataPlane, checker *health.Checker) func(backend, endpointID string) (stats.Health, bool) {
-	return func(backend, endpointID string) (stats.Health, bool) {
+func serverHealth(plane *haproxy.DataPlane, checker *health.Checker) func(backend, endpointID string) (exporter.Health, bool) {
+	return func(backend, endpointID string) (exporter.Health, bool) {
 		endpoint, _ := model.ParseEndpointID(endpointID)
 		address, ok := endpoint.AddrPort()
 		if !ok || checker == nil {
-			return stats.Health{}, ok
+			return exporter.Health{}, ok
 		}
 		r := checker.Report(address)
-		return stats.Health{Down: plane.IsDown(backend, endpointID), Failures: r.Failures, Downtime: r.Downtime, Duration: r.Duration}, true
+		return exporter.Health{Down: plane.IsDown(backend, endpointID), Failures: r.Failures, Downtime: r.Downtime, Duration: r.Duration}, true
 	}
 }

@@ -14,10 +14,10 @@ import (
 
 	"router/pkg/controller/status"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/exporter"
 	"router/pkg/haproxy/process"
 	"router/pkg/health"
 	"router/pkg/source/dns"
-	"router/pkg/stats"
 )
 
 // metricsPage is docs/metrics.md.
@@ -32,13 +32,13 @@ func metricsPage() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	exporter := &recorder{registry: prometheus.NewRegistry()}
-	exporter.MustRegister(stats.NewCollector(stats.CollectorOptions{Runtime: quietHAProxy, Exported: []int{noColumn}}))
-	exported, err := exporter.table()
+	haproxyOnes := &recorder{registry: prometheus.NewRegistry()}
+	haproxyOnes.MustRegister(exporter.New(exporter.Options{Runtime: quietHAProxy, Exported: []int{noColumn}}))
+	exported, err := haproxyOnes.table()
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf(metricsText, router, exported, stats.Document()), nil
+	return fmt.Sprintf(metricsText, router, exported, exporter.Document()), nil
 }
 
 // noColumn is a column of HAProxy's statistics that no metric is made of.

@@ -18,6 +18,7 @@ import (
 
 	"router/conf"
 	"router/pkg/haproxy"
+	"router/pkg/haproxy/exporter"
 	"router/pkg/model"
 	"router/pkg/stats"
 	"router/pkg/template"
@@ -32,6 +33,7 @@ type plane struct {
 	layout   template.Layout
 	port     int
 	stats    *stats.Server
+	exporter *exporter.Collector
 	registry *prometheus.Registry
 }
 
@@ -72,7 +74,7 @@ func newPlane(t *testing.T, binary string) *plane {
 		Binary: binary, Layout: p.layout, Templates: templates, Global: global,
 		ErrorPages: map[int][]byte{503: errorPage(t, "error-page-503.http"), 404: errorPage(t, "error-page-404.http")},
 		Logger:     logger, Output: io.Discard, Metrics: haproxy.NewMetrics(p.registry), Now: time.Now,
-		BeforeReload: func(ctx context.Context) { p.stats.Collector().BeforeReload(ctx) },
+		BeforeReload: func(ctx context.Context) { p.exporter.BeforeReload(ctx) },
 	})
 	if err := p.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -83,12 +85,15 @@ func newPlane(t *testing.T, binary string) *plane {
 		}
 	})
 	var looks time.Duration
+	p.exporter = exporter.New(exporter.Options{
+		Runtime: p.Ask, Logger: logger, ServerNames: p.EndpointOf, BackendNames: p.BackendOf, Health: func(backend, id string) (exporter.Health, bool) {
+			_, ok := model.ParseEndpointID(id)
+			return exporter.Health{Down: p.IsDown(backend, id)}, ok
+		},
+	})
 	p.stats = stats.New(stats.Options{
 		User: user, Password: model.NewSecret(password), Logger: logger, HAProxySocket: p.layout.StatsSocket.String(), Runtime: p.Ask,
-		Collector: stats.CollectorOptions{ServerNames: p.EndpointOf, BackendNames: p.BackendOf, Health: func(backend, id string) (stats.Health, bool) {
-			_, ok := model.ParseEndpointID(id)
-			return stats.Health{Down: p.IsDown(backend, id)}, ok
-		}},
+		Collector: p.exporter, BackendNames: p.BackendOf,
 		ProbeURL: fmt.Sprintf("http://127.0.0.1:%d/_______internal_router_healthz", p.port),
 		Now:      func() time.Time { looks++; return time.Now().Add(looks * time.Second) }, // Each look is a later one.
 	})

@@ -30,7 +30,7 @@ func (s *Server) page() http.Handler {
 			DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: pageTimeout,
 		},
 		ModifyResponse: func(r *http.Response) error {
-			filterPage(r, s.opts.Collector.BackendNames)
+			filterPage(r, s.opts.BackendNames)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {

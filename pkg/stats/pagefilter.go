@@ -16,7 +16,7 @@ import (
 type pageFilter struct {
 	lines *bufio.Reader
 	body  io.Closer
-	// names is CollectorOptions.BackendNames.
+	// names is Options.BackendNames.
 	names func(proxy string) (backend string, ok bool)
 	html  bool
 

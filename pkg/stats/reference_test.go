@@ -63,7 +63,7 @@ func TestTheMetricsAreTheReferences(t *testing.T) {
 		p.servePods(t, "checked", 2)
 		p.get(t, "checked", 1)
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(p.stats.Collector())
+		registry.MustRegister(p.exporter)
 		got := families(t, prometheus.Gatherers{registry, p.registry})
 		for name, line := range want {
 			if got[name] != line {

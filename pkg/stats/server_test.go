@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"router/pkg/haproxy/exporter"
 	"router/pkg/model"
 	"router/pkg/stats"
 	"router/test/certs"
@@ -324,7 +325,9 @@ func TestMetricsOfTheRouterAreShownWhateverBecomesOfHAProxy(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	own := prometheus.NewGauge(prometheus.GaugeOpts{Name: "router_test", Help: "A test."})
 	registry.MustRegister(own)
-	w := request(t, newServer(t, stats.Options{Gatherer: registry, Runtime: answers("", errors.New("gone"))}), http.MethodGet, "/metrics")
+	w := request(t, newServer(t, stats.Options{
+		Gatherer: registry, Collector: exporter.New(exporter.Options{Runtime: answers("", errors.New("gone"))}),
+	}), http.MethodGet, "/metrics")
 	for _, want := range []string{"\nrouter_test 0\n", "\nhaproxy_up 0\n", "\nhaproxy_exporter_total_scrapes 1\n"} {
 		if w.Code != 200 || !strings.Contains("\n"+w.Body.String(), want) {
 			t.Errorf("%d without %q:\n%s", w.Code, want, w.Body)

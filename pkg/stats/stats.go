@@ -37,12 +37,15 @@ type Options struct {
 	HAProxySocket string
 	// Runtime runs a command on the command socket of HAProxy's worker, and
 	// returns the answer; an error means that HAProxy cannot be asked now. Nil
-	// means that there are neither metrics of HAProxy here nor the check
-	// admin-socket.
+	// means that there is no check admin-socket.
 	Runtime func(ctx context.Context, command string) (string, error)
-	// Collector says which metrics of HAProxy there are. Runtime and Logger in
-	// it are not used: those of the server are.
-	Collector CollectorOptions
+	// Collector has the metrics of HAProxy, which /metrics shows as well. Nil
+	// means none.
+	Collector prometheus.Collector
+	// BackendNames gives the backend that a proxy on HAProxy's page stands for,
+	// where that is not its name; ok is false for one that stands for none. Nil
+	// means that names speak for themselves.
+	BackendNames func(proxy string) (backend string, ok bool)
 	// NoMetrics takes /metrics away.
 	NoMetrics bool
 	// NoSocketCheck leaves the check admin-socket out of liveness.
@@ -81,9 +84,8 @@ const (
 // Server serves the statistics port. As a Handler it answers without one.
 type Server struct {
 	http.Handler
-	opts      Options
-	collector *Collector
-	http      *http.Server
+	opts Options
+	http *http.Server
 	// synced is whether the router was ready once.
 	synced atomic.Bool
 	// warned is when a failing Reviewer was last told, in nanoseconds.
@@ -163,19 +165,13 @@ func (s *Server) gatherers() prometheus.Gatherers {
 	if s.opts.Gatherer != nil {
 		list = append(list, s.opts.Gatherer)
 	}
-	if s.opts.Runtime != nil {
-		collector := s.opts.Collector
-		collector.Runtime, collector.Logger = s.opts.Runtime, s.opts.Logger
-		s.collector = NewCollector(collector)
+	if s.opts.Collector != nil {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(s.collector)
+		registry.MustRegister(s.opts.Collector)
 		list = append(list, registry)
 	}
 	return list
 }
-
-// Collector is what reads HAProxy's metrics; nil without Options.Runtime.
-func (s *Server) Collector() *Collector { return s.collector }
 
 // Serve answers on l until ctx ends; requests that are being answered then
 // have a few seconds to finish. It closes l. The error is that of the

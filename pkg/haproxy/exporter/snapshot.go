@@ -1,13 +1,14 @@
-package stats
+package exporter
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"router/pkg/model"
 	"slices"
-	"strconv"
 	"strings"
+
+	"router/pkg/haproxy/runtime"
+	"router/pkg/model"
 )
 
 // seriesKey is what tells one series from another: the kind of its rows and
@@ -86,14 +87,10 @@ func (c *Collector) take(ctx context.Context) (*snapshot, error) {
 func (c *Collector) workerPID(ctx context.Context) (int, error) {
 	answer, err := c.opts.Runtime(ctx, "show info")
 	if err != nil {
-		return 0, fmt.Errorf("asking haproxy for its process: %w", err)
+		return 0, err
 	}
-	for line := range strings.Lines(answer) {
-		if value, ok := strings.CutPrefix(line, "Pid: "); ok {
-			return strconv.Atoi(strings.TrimSpace(value))
-		}
-	}
-	return 0, errors.New("haproxy does not say which process it is")
+	info, err := runtime.ParseInfo(answer)
+	return info.PID, err
 }
 
 // read reads the rows of all frontends and backends, and those of servers

@@ -1,4 +1,4 @@
-package stats
+package exporter
 
 // placeholder is a proxy or server of the reference router that HAProxy has here
 // only while it is needed. Its series are always exported, since dashboards and

@@ -1,4 +1,4 @@
-package stats
+package exporter
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Defaults of CollectorOptions: those of the reference router.
+// Defaults of Options: those of the reference router.
 const (
 	DefaultServerThreshold = 500
 	DefaultScrapeInterval  = 5 * time.Second
@@ -26,8 +26,8 @@ const namespace = "haproxy"
 // by one base interval.
 const rowsPerInterval = 1000
 
-// CollectorOptions are what a Collector needs.
-type CollectorOptions struct {
+// Options are what a Collector needs.
+type Options struct {
 	// Runtime runs a command, such as "show stat", on the command socket of
 	// HAProxy's worker, and returns the answer. An error means that HAProxy
 	// cannot be asked now.
@@ -79,7 +79,7 @@ type Health struct {
 //
 // All are gauges, as in the reference router, counters too.
 type Collector struct {
-	opts    CollectorOptions
+	opts    Options
 	columns []column
 	descs   map[kind][]*prometheus.Desc
 	process prometheus.Collector
@@ -95,8 +95,8 @@ type Collector struct {
 	parseFailures int
 }
 
-// NewCollector prepares a collector. HAProxy need not run yet.
-func NewCollector(o CollectorOptions) *Collector {
+// New prepares a collector. HAProxy need not run yet.
+func New(o Options) *Collector {
 	if o.ServerThreshold == 0 {
 		o.ServerThreshold = DefaultServerThreshold
 	}

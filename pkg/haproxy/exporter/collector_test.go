@@ -1,4 +1,4 @@
-package stats
+package exporter
 
 import (
 	"bytes"
@@ -112,7 +112,7 @@ func TestRowsBecomeMetrics(t *testing.T) {
 		server: line("be_edge_http:ns:r", "pod:p:svc:http:10.0.0.1:80", "2", map[int]string{21: "1", 24: "60", columnStatus: "DOWN"}) +
 			line("be_sni", "fe_sni", "2", map[int]string{4: "2"}),
 	}}
-	c := NewCollector(CollectorOptions{Runtime: w.run})
+	c := New(Options{Runtime: w.run})
 	const route, pod = "{backend=https-edge,namespace=ns,route=r}", "{namespace=ns,pod=p,route=r,server=10.0.0.1:80,service=svc}"
 	expect(t, c, map[string]float64{
 		"haproxy_up{}":              1,
@@ -153,7 +153,7 @@ func TestHealthIsTheRoutersOwn(t *testing.T) {
 		"be_http:ns:r ept:svc::fd00::1:80":           {Failures: 1},
 		"be_http:ns:late pod:q:svc:http:10.0.0.2:80": {Down: true, Failures: 4},
 	}
-	c := NewCollector(CollectorOptions{
+	c := New(Options{
 		Runtime: w.run, Exported: []int{columnStatus, columnFailed, columnDown, columnCheck},
 		BackendNames: func(proxy string) (string, bool) { return strings.Replace(proxy, spare, "be_http:ns:late", 1), true },
 		ServerNames:  func(string, string) (string, bool) { return "pod:q:svc:http:10.0.0.2:80", true },
@@ -182,7 +182,7 @@ func TestColumnsAreExportedOnDemand(t *testing.T) {
 		backend: line("be_http:ns:r", "BACKEND", "1", map[int]string{4: "1", 15: "2", 18: "9"}),
 	}}
 	var log bytes.Buffer
-	c := NewCollector(CollectorOptions{Runtime: w.run, Exported: []int{15, 18, 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c := New(Options{Runtime: w.run, Exported: []int{15, 18, 1}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if !strings.Contains(log.String(), "column=1") || strings.Contains(log.String(), "column=15") {
 		t.Errorf("the log says %q", log.String())
 	}
@@ -198,7 +198,7 @@ func TestColumnsAreExportedOnDemand(t *testing.T) {
 func TestProxiesThatHAProxyHasAtTimes(t *testing.T) {
 	public := line("public", "FRONTEND", "0", map[int]string{8: "10"})
 	w := &worker{pid: 7, rows: map[kind]string{frontend: public}}
-	c := NewCollector(CollectorOptions{Runtime: w.run, ScrapeInterval: time.Nanosecond})
+	c := New(Options{Runtime: w.run, ScrapeInterval: time.Nanosecond})
 	want := map[string]float64{
 		"haproxy_frontend_bytes_in_total{frontend=public}":                   10,
 		"haproxy_frontend_bytes_in_total{frontend=public_ssl}":               0,
@@ -256,7 +256,7 @@ func TestCountersGoOn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, now := &worker{}, &clock{time.Unix(1000, 0)}
-			c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now})
+			c := New(Options{Runtime: w.run, Now: now.Now})
 			for i, s := range test.steps {
 				now.now = now.now.Add(time.Minute)
 				w.pid, w.rows = s.pid, map[kind]string{backend: line(proxy, "BACKEND", "1", counter(s.reads))}
@@ -273,7 +273,7 @@ func TestCountersGoOn(t *testing.T) {
 
 func TestWhatWasCountedSinceTheLastScrapeIsKeptBeforeAReload(t *testing.T) {
 	w, now := &worker{pid: 1}, &clock{time.Unix(1000, 0)}
-	c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now})
+	c := New(Options{Runtime: w.run, Now: now.Now})
 	set := func(pid, n int) {
 		w.pid, w.rows = pid, map[kind]string{frontend: line("public", "FRONTEND", "0", counter(n))}
 	}
@@ -288,7 +288,7 @@ func TestWhatWasCountedSinceTheLastScrapeIsKeptBeforeAReload(t *testing.T) {
 
 func TestARouteThatIsGoneIsForgotten(t *testing.T) {
 	w, now := &worker{pid: 1}, &clock{time.Unix(1000, 0)}
-	c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now})
+	c := New(Options{Runtime: w.run, Now: now.Now})
 	for _, step := range []struct {
 		rows string
 		want float64
@@ -305,7 +305,7 @@ func TestARouteThatIsGoneIsForgotten(t *testing.T) {
 func TestSlotsCountForTheEndpointTheyStandFor(t *testing.T) {
 	slots := map[string]string{"s1": "pod:a:svc:http:10.0.0.1:80"}
 	w, now := &worker{pid: 1}, &clock{time.Unix(1000, 0)}
-	c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now, ServerNames: func(backend, server string) (string, bool) {
+	c := New(Options{Runtime: w.run, Now: now.Now, ServerNames: func(backend, server string) (string, bool) {
 		if backend != "be_http:ns:r" {
 			t.Errorf("asked for a server of %s", backend)
 		}
@@ -342,7 +342,7 @@ func TestServersWithTheSameLabelsAreOne(t *testing.T) {
 			line("be_http:ns:r", "pod:p:svc:admin:10.0.0.1:80", "2", map[int]string{4: "3", 8: "5", columnStatus: "UP"}),
 	}}
 	const labels = "{namespace=ns,pod=p,route=r,server=10.0.0.1:80,service=svc}"
-	expect(t, NewCollector(CollectorOptions{Runtime: w.run}), map[string]float64{
+	expect(t, New(Options{Runtime: w.run}), map[string]float64{
 		"haproxy_server_bytes_in_total" + labels: 15, "haproxy_server_current_sessions" + labels: 3, "haproxy_server_up" + labels: 1,
 	})
 }
@@ -367,7 +367,7 @@ func TestManyServersHaveNoMetricsOfTheirOwn(t *testing.T) {
 				backend: line("be_http:ns:r", "BACKEND", "1", map[int]string{8: "7", columnActive: test.usable, columnBackup: "0"}),
 				server:  servers.String(),
 			}}
-			c := NewCollector(CollectorOptions{Runtime: w.run, ServerThreshold: 3})
+			c := New(Options{Runtime: w.run, ServerThreshold: 3})
 			expect(t, c, map[string]float64{
 				"haproxy_backend_bytes_in_total{backend=http,namespace=ns,route=r}": 7,
 				"haproxy_exporter_server_threshold{type=current}":                   test.current,
@@ -388,7 +388,7 @@ func TestHAProxyIsNotAskedTooOften(t *testing.T) {
 		rows.WriteString(line(fmt.Sprintf("be_http:ns:r%d", i), "BACKEND", "1", counter(1)))
 	}
 	w.rows = map[kind]string{backend: rows.String()}
-	c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now})
+	c := New(Options{Runtime: w.run, Now: now.Now})
 	for _, step := range []struct {
 		after    time.Duration
 		interval float64
@@ -413,7 +413,7 @@ func TestAFailedScrapeIsToldAndTriedAgain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, now := &worker{pid: 1, rows: map[kind]string{backend: good}}, &clock{time.Unix(1000, 0)}
-			c := NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now})
+			c := New(Options{Runtime: w.run, Now: now.Now})
 			expect(t, c, map[string]float64{"haproxy_up{}": 1, total: 10})
 			now.now = now.now.Add(time.Minute)
 			w.rows = map[kind]string{backend: line("be_http:ns:r", "BACKEND", "1", counter(12))}
@@ -429,7 +429,7 @@ func TestAReloadBetweenTheAnswersIsNoticed(t *testing.T) {
 	w := &worker{pid: 1}
 	w.rows = map[kind]string{backend: line("be_http:ns:r", "BACKEND", "1", counter(10))}
 	w.during = func() { w.pid, w.during = 2, nil }
-	c := NewCollector(CollectorOptions{Runtime: w.run})
+	c := New(Options{Runtime: w.run})
 	expect(t, c, map[string]float64{"haproxy_backend_bytes_in_total{backend=http,namespace=ns,route=r}": 10})
 	if n := len(slices.DeleteFunc(w.queries, func(q string) bool { return q != "show info" })); n != 4 {
 		t.Errorf("asked for the process %d times", n)
@@ -438,7 +438,7 @@ func TestAReloadBetweenTheAnswersIsNoticed(t *testing.T) {
 
 func TestAValueThatIsNoNumberIsCounted(t *testing.T) {
 	w := &worker{pid: 1, rows: map[kind]string{backend: line("be_http:ns:r", "BACKEND", "1", map[int]string{4: "x", 8: "10"})}}
-	c := NewCollector(CollectorOptions{Runtime: w.run})
+	c := New(Options{Runtime: w.run})
 	expect(t, c, map[string]float64{
 		"haproxy_up{}": 1, "haproxy_exporter_csv_parse_failures{}": 1,
 		"haproxy_backend_bytes_in_total{backend=http,namespace=ns,route=r}": 10,
@@ -461,7 +461,7 @@ func BenchmarkScrape(b *testing.B) {
 	w := &worker{pid: 1, rows: map[kind]string{backend: rows.String()}}
 	now := &clock{time.Unix(1000, 0)}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(NewCollector(CollectorOptions{Runtime: w.run, Now: now.Now}))
+	registry.MustRegister(New(Options{Runtime: w.run, Now: now.Now}))
 	for b.Loop() {
 		now.now = now.now.Add(time.Hour)
 		if _, err := registry.Gather(); err != nil {

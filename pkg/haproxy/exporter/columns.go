@@ -1,4 +1,4 @@
-package stats
+package exporter
 
 // kind is what a row of HAProxy's statistics is about, as a set: the numbers
 // are those of the command "show stat" and of the bit that stands for each.
