@@ -3,7 +3,6 @@ package docs
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -206,7 +205,7 @@ const compiler = `#!/bin/bash
 args=()
 while [ $# -gt 0 ]; do
   case $1 in
-  -trimpath) args+=(-race) ;;
+  -trimpath) args+=(-race "-ldflags=-s -w") ;;
   -ldflags) shift ;;
   bin/) args+=("$PWD/bin/") ;;
   *) args+=("$1") ;;
@@ -234,21 +233,10 @@ func newRunner(t *testing.T) *runner {
 		if err != nil || info.IsDir() {
 			continue // It has been removed, or is a link to what is built.
 		}
-		text, err := os.ReadFile(from) //nolint:gosec // our own file
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(to), 0o750)
-		}
-		if err == nil {
-			err = os.WriteFile(to, text, info.Mode())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		copyFile(t, from, to, info.Mode())
 	}
-	bin := filepath.Join(r.dir, "bin")
-	if err := errors.Join(os.Mkdir(bin, 0o750), os.Link(program, filepath.Join(bin, "router"))); err != nil {
-		t.Fatal(err)
-	}
+	// It is a copy, since a block may make another one in its place.
+	copyFile(t, program, filepath.Join(r.dir, "bin", "router"), 0o700)
 	goCommand := filepath.Join(home, "go-command")
 	if err := os.WriteFile(goCommand, []byte(compiler), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
@@ -262,6 +250,20 @@ func newRunner(t *testing.T) *runner {
 		r.env = append(r.env, name+"="+strings.TrimSpace(string(value)))
 	}
 	return r
+}
+
+func copyFile(t *testing.T, from, to string, mode os.FileMode) {
+	t.Helper()
+	text, err := os.ReadFile(from) //nolint:gosec // our own file
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o750)
+	}
+	if err == nil {
+		err = os.WriteFile(to, text, mode) //nolint:gosec // named by git, or by the test
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // limit bounds a block: it may compile.
