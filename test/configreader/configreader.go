@@ -54,7 +54,8 @@ type Section struct {
 // The parser sorts sections by kind and name, and the lines of a section by
 // directive. So sections are compared by name, and lines in their order among
 // those of the same directive. The parser puts all of "global" together, which
-// HAProxy reads one after the other. Comments and blank lines do not count.
+// HAProxy reads one after the other. Of a time-out that is there twice the last
+// one counts, for HAProxy and the parser. Comments and blank lines do not count.
 func Read(config string) ([]*Section, error) {
 	p, written, err := read(config)
 	if err != nil {
@@ -106,6 +107,9 @@ func split(text string, p parser.Parser) ([]*Section, error) {
 				continue
 			}
 			d := directive(words)
+			if words[0] == "timeout" {
+				delete(current.Lines, d)
+			}
 			current.Lines[d] = append(current.Lines[d], words)
 			continue
 		}

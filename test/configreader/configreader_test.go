@@ -23,6 +23,7 @@ peers counters
 defaults base
   timeout connect 5s
   timeout client 30s
+  timeout client 40s
 
 frontend public from base
   mode http
