@@ -15,7 +15,7 @@ func TestWhatIsNeverReadIsDropped(t *testing.T) {
 	made := func() metav1.ObjectMeta {
 		return metav1.ObjectMeta{
 			Name: "a", Annotations: map[string]string{lastApplied: "{}", "kept": "yes"},
-			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1("{}")}},
 		}
 	}
 	zone := "z"
