@@ -9,10 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"router/pkg/source"
 )
@@ -51,74 +48,37 @@ const (
 	maxAddresses = 32
 )
 
-// Names resolves names as long as they are followed.
+// Names resolves names as long as they are watched.
 type Names struct {
-	opts Options
+	opts     Options
+	watchers *source.Watchers
 	// good are slots for lookups that are likely to be answered at once, bad for
 	// those that may last: many names of dead name servers do not delay others.
 	good, bad chan struct{}
-
-	mu        sync.Mutex
-	stopped   bool
-	followers map[source.Key]*follower
-	running   sync.WaitGroup
 }
 
-// New returns Names that follow nothing.
+// New returns Names that watch nothing.
 func New(o Options) *Names {
 	if o.Resolver == nil {
 		o.Resolver = &net.Resolver{PreferGo: true}
 	}
-	return &Names{
-		opts: o, good: make(chan struct{}, lookups), bad: make(chan struct{}, lookups), followers: map[source.Key]*follower{},
-	}
+	return &Names{opts: o, watchers: source.NewWatchers(o.Queue), good: make(chan struct{}, lookups), bad: make(chan struct{}, lookups)}
 }
 
 // Watch resolves the name of a key and pushes a *source.Resolution into the
 // queue, then and with every change, until Forget. It does not wait.
 func (n *Names) Watch(k source.Key) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.stopped || n.followers[k] != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{Names: n, key: k, stop: cancel}
-	n.followers[k] = f
-	n.running.Go(func() { f.run(ctx) })
+	n.watchers.Watch(k, func(ctx context.Context, push func(source.Change)) {
+		(&watchedName{Names: n, key: k, push: push}).run(ctx)
+	})
 }
 
 // Forget ends what Watch began. It does not wait.
-func (n *Names) Forget(k source.Key) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if f := n.followers[k]; f != nil {
-		f.stop()
-		delete(n.followers, k)
-		n.opts.Queue.Push(source.Change{Key: k, Absence: source.Forgotten})
-	}
-}
+func (n *Names) Forget(k source.Key) { n.watchers.Forget(k) }
 
 // Run ends with ctx, when nothing is under way any longer. Names are resolved
 // from Watch on, also before Run.
 func (n *Names) Run(ctx context.Context) {
 	<-ctx.Done()
-	n.mu.Lock()
-	n.stopped = true
-	for _, f := range n.followers {
-		f.stop()
-	}
-	n.mu.Unlock()
-	n.running.Wait()
-}
-
-// push tells what a name is resolved to, unless nobody wants to know any longer.
-func (n *Names) push(f *follower, s answer) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.followers[f.key] == f {
-		n.opts.Queue.Push(source.Change{Key: f.key, Object: &source.Resolution{
-			ObjectMeta: metav1.ObjectMeta{Name: f.key.Name}, Addresses: s.addresses, Failure: s.failure,
-		}})
-	}
+	n.watchers.Stop()
 }

@@ -238,7 +238,7 @@ func TestARouteOfTheMachineDecidesBetweenFamilies(t *testing.T) {
 }
 
 func TestErrorsOfOtherKindsKeepWhatIsKnown(t *testing.T) {
-	f := &follower{Names: New(Options{Resolver: broken{}}), key: nameKey("a")}
+	f := &watchedName{Names: New(Options{Resolver: broken{}}), key: nameKey("a")}
 	if r := f.ask(t.Context(), "ip4"); r.failure != noAnswer {
 		t.Errorf("the reason is %q", r.failure)
 	}

@@ -30,18 +30,18 @@ type reply struct {
 }
 
 // lookup asks for all families at a time.
-func (f *follower) lookup(ctx context.Context) [families]reply {
+func (w *watchedName) lookup(ctx context.Context) [families]reply {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	other := make(chan reply, 1)
-	go func() { other <- f.ask(ctx, "ip6") }()
-	return [families]reply{four: f.ask(ctx, "ip4"), six: <-other}
+	go func() { other <- w.ask(ctx, "ip6") }()
+	return [families]reply{four: w.ask(ctx, "ip4"), six: <-other}
 }
 
-func (f *follower) ask(ctx context.Context, network string) reply {
+func (w *watchedName) ask(ctx context.Context, network string) reply {
 	// The dot keeps the resolver from trying the machine's own domains: the name
 	// is not meant to be relative to the router.
-	list, err := f.opts.Resolver.LookupNetIP(ctx, network, f.key.Name+".")
+	list, err := w.opts.Resolver.LookupNetIP(ctx, network, w.key.Name+".")
 	var failed *net.DNSError
 	var unsuitable *net.AddrError
 	switch {

@@ -29,7 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// change counts a name in another state; "" is that of names that are not followed.
+// change counts a name in another state; "" is that of names that are not watched.
 func (m *Metrics) change(from, to state) {
 	if m == nil || from == to {
 		return

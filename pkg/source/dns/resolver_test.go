@@ -61,7 +61,7 @@ func TestWhatGoSaysOfNames(t *testing.T) {
 		{"nothing.example", "[]" + noSuchName, "[]" + noSuchName},
 		{"broken.example", "[]" + noAnswer, "[]" + noAnswer},
 	} {
-		got := (&follower{Names: names, key: nameKey(tt.name)}).lookup(t.Context())
+		got := (&watchedName{Names: names, key: nameKey(tt.name)}).lookup(t.Context())
 		for i, want := range [families]string{tt.four, tt.six} {
 			if text := fmt.Sprint(got[i].addresses, got[i].failure); text != want {
 				t.Errorf("%s: answer %d is %q, want %q", tt.name, i, text, want)

@@ -172,12 +172,12 @@ func serverFields(all fields.Selector) string {
 func (s *Source) Watch(secret source.Key) { s.secrets.Watch(secret) }
 
 // Forget ends what Watch began. It does not wait.
-func (s *Source) Forget(secret source.Key) { s.secrets.Forget(secret) }
+func (s *Source) Forget(secret source.Key) { s.secrets.watchers.Forget(secret) }
 
 // Run watches until ctx ends. A cluster that cannot be reached is tried again
 // for ever, and what was seen last stays.
 func (s *Source) Run(ctx context.Context) error {
-	defer s.secrets.end()
+	defer s.secrets.watchers.Stop()
 	var registered []cache.InformerSynced
 	for _, k := range s.kinds {
 		if err := k.informer.SetWatchErrorHandlerWithContext(s.failed.handler(k.resource)); err != nil {

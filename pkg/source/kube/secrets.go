@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -21,21 +20,16 @@ import (
 	"router/pkg/source"
 )
 
-// secrets follows single secrets, those that routes refer to and no others.
+// secrets watches single secrets, those that routes refer to and no others.
 // Each is listed and watched by its name: a Role that names the secret allows
 // that, and what else is in its namespace is never seen.
 type secrets struct {
-	client kubernetes.Interface
-	queue  *source.Queue
-	logger *slog.Logger
-	failed *failures
+	client   kubernetes.Interface
+	watchers *source.Watchers
+	logger   *slog.Logger
+	failed   *failures
 	// slots bound how many secrets are read at a time.
 	slots chan struct{}
-
-	mu        sync.Mutex
-	stopped   bool
-	followers map[source.Key]*follower
-	running   sync.WaitGroup
 }
 
 const (
@@ -55,8 +49,7 @@ const (
 
 func newSecrets(client kubernetes.Interface, o Options, failed *failures) *secrets {
 	return &secrets{
-		client: client, queue: o.Queue, logger: o.Logger, failed: failed,
-		slots: make(chan struct{}, reading), followers: map[source.Key]*follower{},
+		client: client, watchers: source.NewWatchers(o.Queue), logger: o.Logger, failed: failed, slots: make(chan struct{}, reading),
 	}
 }
 
@@ -64,67 +57,39 @@ func newSecrets(client kubernetes.Interface, o Options, failed *failures) *secre
 // come, until Forget. What cannot be read is pushed as being absent. It does
 // not wait.
 func (s *secrets) Watch(k source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped || s.followers[k] != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{secrets: s, key: k, stop: cancel}
-	s.followers[k] = f
-	s.running.Go(func() { f.run(ctx) })
+	s.watchers.Watch(k, func(ctx context.Context, push func(source.Change)) {
+		(&watchedSecret{secrets: s, key: k, push: push}).run(ctx)
+	})
 }
 
-// Forget ends what Watch began. It does not wait.
-func (s *secrets) Forget(k source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.followers[k]; f != nil {
-		f.stop()
-		delete(s.followers, k)
-		s.queue.Push(source.Change{Key: k, Absence: source.Forgotten})
-	}
-}
-
-// end stops following, and waits until nothing is under way.
-func (s *secrets) end() {
-	s.mu.Lock()
-	s.stopped = true
-	for _, f := range s.followers {
-		f.stop()
-	}
-	s.mu.Unlock()
-	s.running.Wait()
-}
-
-// follower follows one secret.
-type follower struct {
+// watchedSecret is one secret that is watched.
+type watchedSecret struct {
 	*secrets
 	key  source.Key
-	stop context.CancelFunc
+	push func(source.Change)
 	// version is where a watch goes on; "" means that the secret has to be
 	// read first.
 	version string
 	// listed is what was read and waits for the watch to begin.
 	listed *source.Change
-	// told is the last change that was pushed, nil before the first.
+	// told is the last change that was told, nil before the first.
 	told *source.Change
 	// refusal is the API server's last answer if it was a refusal.
 	refusal string
 }
 
-func (f *follower) run(ctx context.Context) {
+func (w *watchedSecret) run(ctx context.Context) {
 	pause := newBackoff()
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := f.follow(ctx)
+		err := w.readAndWatch(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			f.fail(ctx, err)
+			w.fail(ctx, err)
 		} else {
-			f.refusal = ""
+			w.refusal = ""
 		}
 		if time.Since(began) > settled {
 			pause = newBackoff()
@@ -140,44 +105,44 @@ func newBackoff() wait.Backoff {
 	return wait.Backoff{Duration: retrySecret, Factor: 2, Jitter: 0.5, Steps: 10, Cap: retrySecretMax}
 }
 
-// follow reads the secret, unless a watch can go on, and watches it until the
+// readAndWatch reads the secret, unless a watch can go on, and watches it until the
 // watch ends.
-func (f *follower) follow(ctx context.Context) error {
-	api := f.client.CoreV1().Secrets(f.key.Namespace)
-	byName := fields.OneTermEqualSelector(metav1.ObjectNameField, f.key.Name).String()
-	if f.version == "" {
-		list, err := read(ctx, f.slots, func(ctx context.Context) (*corev1.SecretList, error) {
+func (w *watchedSecret) readAndWatch(ctx context.Context) error {
+	api := w.client.CoreV1().Secrets(w.key.Namespace)
+	byName := fields.OneTermEqualSelector(metav1.ObjectNameField, w.key.Name).String()
+	if w.version == "" {
+		list, err := read(ctx, w.slots, func(ctx context.Context) (*corev1.SecretList, error) {
 			return api.List(ctx, metav1.ListOptions{FieldSelector: byName})
 		})
 		if err != nil {
 			return err
 		}
-		f.version, f.listed = list.ResourceVersion, &source.Change{Key: f.key}
+		w.version, w.listed = list.ResourceVersion, &source.Change{Key: w.key}
 		if len(list.Items) > 0 {
-			f.listed.Object = trimSecret(&list.Items[0])
+			w.listed.Object = trimSecret(&list.Items[0])
 		}
 	}
 	timeout := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // spreads load
 	events, err := api.Watch(ctx, metav1.ListOptions{
-		FieldSelector: byName, ResourceVersion: f.version, AllowWatchBookmarks: true, TimeoutSeconds: &timeout,
+		FieldSelector: byName, ResourceVersion: w.version, AllowWatchBookmarks: true, TimeoutSeconds: &timeout,
 	})
 	if err == nil {
 		// What may be read once, but not watched, would be served for ever.
-		if f.listed != nil {
-			f.push(*f.listed)
-			f.listed = nil
+		if w.listed != nil {
+			w.tell(*w.listed)
+			w.listed = nil
 		}
-		err = f.watch(ctx, events)
+		err = w.watch(ctx, events)
 	}
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-		f.version = ""
+		w.version = ""
 		return nil // Nothing is wrong; the secret is read again.
 	}
 	return err
 }
 
 // watch takes in the events of a watch until it ends.
-func (f *follower) watch(ctx context.Context, events watch.Interface) error {
+func (w *watchedSecret) watch(ctx context.Context, events watch.Interface) error {
 	defer events.Stop()
 	for {
 		select {
@@ -187,7 +152,7 @@ func (f *follower) watch(ctx context.Context, events watch.Interface) error {
 			if !more {
 				return nil
 			}
-			if err := f.take(e); err != nil {
+			if err := w.take(e); err != nil {
 				return err
 			}
 		}
@@ -209,7 +174,7 @@ func read[T any](ctx context.Context, slots chan struct{}, request func(context.
 }
 
 // take takes in an event of a watch.
-func (f *follower) take(e watch.Event) error {
+func (w *watchedSecret) take(e watch.Event) error {
 	if e.Type == watch.Error {
 		return apierrors.FromObject(e.Object)
 	}
@@ -217,12 +182,12 @@ func (f *follower) take(e watch.Event) error {
 	if !ok {
 		return nil
 	}
-	f.version = s.ResourceVersion
+	w.version = s.ResourceVersion
 	switch e.Type {
 	case watch.Added, watch.Modified:
-		f.push(source.Change{Key: f.key, Object: trimSecret(s)})
+		w.tell(source.Change{Key: w.key, Object: trimSecret(s)})
 	case watch.Deleted:
-		f.push(source.Change{Key: f.key})
+		w.tell(source.Change{Key: w.key})
 	default: // A bookmark.
 	}
 	return nil
@@ -234,50 +199,45 @@ func trimSecret(s *corev1.Secret) *corev1.Secret {
 	return s
 }
 
-// push tells what is known of the secret, unless it has been told or nobody
-// wants to know any longer.
-func (f *follower) push(c source.Change) {
-	if f.told != nil && c.Object == nil && f.told.Object == nil && f.told.Absence == c.Absence && f.told.Detail == c.Detail {
+// tell pushes what is known of the secret, unless it has been told.
+func (w *watchedSecret) tell(c source.Change) {
+	if w.told != nil && c.Object == nil && w.told.Object == nil && w.told.Absence == c.Absence && w.told.Detail == c.Detail {
 		return
 	}
-	f.told = &c
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.followers[f.key] == f {
-		f.queue.Push(c)
-	}
+	w.told = &c
+	w.push(c)
 }
 
 // fail takes in that the secret cannot be read or watched. What was read
 // before stays, unless the router may not know it any longer.
-func (f *follower) fail(ctx context.Context, err error) {
+func (w *watchedSecret) fail(ctx context.Context, err error) {
 	if apierrors.IsForbidden(err) {
-		f.version = "" // When it may be read, it is another one.
-		if f.refusal == err.Error() {
+		w.version = "" // When it may be read, it is another one.
+		if w.refusal == err.Error() {
 			return // The attempts go on, but why is known.
 		}
-		f.refusal = err.Error()
-		f.push(source.Change{Key: f.key, Absence: source.Forbidden, Detail: strings.Join(f.denied(ctx), ",")})
-		f.logger.Debug("a secret may not be read", "namespace", f.key.Namespace, "name", f.key.Name, "error", err)
+		w.refusal = err.Error()
+		w.tell(source.Change{Key: w.key, Absence: source.Forbidden, Detail: strings.Join(w.denied(ctx), ",")})
+		w.logger.Debug("a secret may not be read", "namespace", w.key.Namespace, "name", w.key.Name, "error", err)
 		return
 	}
-	f.failed.tell("secrets", err)
-	if f.told == nil {
+	w.failed.tell("secrets", err)
+	if w.told == nil {
 		reason := cmp.Or(string(apierrors.ReasonForError(err)), "the API server does not answer")
-		f.push(source.Change{Key: f.key, Absence: source.Unreadable, Detail: reason})
+		w.tell(source.Change{Key: w.key, Absence: source.Unreadable, Detail: reason})
 	}
 }
 
 // denied asks the API server which of the verbs that are needed for the
 // secret the router lacks. The answer is none if that cannot be told either.
 // Every user may ask this about itself, so the router needs no permission to.
-func (f *follower) denied(ctx context.Context) []string {
+func (w *watchedSecret) denied(ctx context.Context) []string {
 	var verbs []string
 	for _, verb := range []string{"get", "watch", "list"} {
-		review, err := read(ctx, f.slots, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
-			return f.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		review, err := read(ctx, w.slots, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
+			return w.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: f.key.Namespace, Name: f.key.Name, Verb: verb, Resource: "secrets", Version: "v1",
+					Namespace: w.key.Namespace, Name: w.key.Name, Verb: verb, Resource: "secrets", Version: "v1",
 				}},
 			}, metav1.CreateOptions{})
 		})

@@ -57,7 +57,7 @@ func newServer(t *testing.T) *server {
 	})
 	logger := slog.New(slog.DiscardHandler)
 	a.secrets = newSecrets(a.Clientset, Options{Queue: a.queue, Logger: logger}, &failures{logger: logger, at: map[string]time.Time{}})
-	t.Cleanup(a.secrets.end)
+	t.Cleanup(a.secrets.watchers.Stop)
 	return a
 }
 
@@ -133,7 +133,7 @@ func follows(t *testing.T) {
 	if got := certificate(t, a.next(t)); got != "one" || a.lists.Load() != 2 {
 		t.Errorf("certificate is %q after %d readings", got, a.lists.Load())
 	}
-	a.secrets.Forget(key)
+	a.secrets.watchers.Forget(key)
 	if c := a.next(t); c.Absence != source.Forgotten {
 		t.Errorf("a forgotten secret is %+v", c)
 	}
