@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -63,6 +64,20 @@ type watchedKind struct {
 	informer cache.SharedIndexInformer
 }
 
+func newWatchedKind(kind source.Kind, forResource func(schema.GroupVersionResource) (informers.GenericInformer, error)) (watchedKind, error) {
+	resource := kind.Info().Resource
+	k := watchedKind{kind: kind, resource: resource.GroupResource().String()}
+	informer, err := forResource(resource)
+	if err == nil {
+		k.informer = informer.Informer()
+		err = k.informer.SetTransform(trimmed(kind))
+	}
+	if err != nil {
+		return k, fmt.Errorf("watching %s: %w", k.resource, err)
+	}
+	return k, nil
+}
+
 // New prepares the informers; nothing is asked of the cluster yet.
 func New(o Options) (*Source, error) {
 	config := rest.CopyConfig(o.Config)
@@ -102,26 +117,20 @@ func New(o Options) (*Source, error) {
 	s := &Source{opts: o, failed: &failures{logger: o.Logger, at: map[string]time.Time{}}}
 	s.secrets = newSecrets(secretClient, o, s.failed)
 	for _, kind := range o.kinds() {
-		resource := kind.Info().Resource
-		var informer interface {
-			Informer() cache.SharedIndexInformer
+		forResource := factory.ForResource
+		if kind == source.KindNamespace {
+			forResource = namespaceFactory.ForResource
 		}
-		switch {
-		case resource.Group == routev1.GroupName:
-			informer, err = routeFactory.ForResource(resource)
-		case kind == source.KindNamespace:
-			informer, err = namespaceFactory.ForResource(resource)
-		default:
-			informer, err = factory.ForResource(resource)
+		if kind.Info().Resource.Group == routev1.GroupName {
+			forResource = func(r schema.GroupVersionResource) (informers.GenericInformer, error) {
+				return routeFactory.ForResource(r)
+			}
 		}
+		k, err := newWatchedKind(kind, forResource)
 		if err != nil {
-			return nil, fmt.Errorf("watching %s: %w", resource.GroupResource(), err)
+			return nil, err
 		}
-		w := watchedKind{kind, resource.GroupResource().String(), informer.Informer()}
-		if err := w.informer.SetTransform(trimmed(kind)); err != nil {
-			return nil, fmt.Errorf("watching %s: %w", w.resource, err)
-		}
-		s.kinds = append(s.kinds, w)
+		s.kinds = append(s.kinds, k)
 	}
 	s.start = func(stop <-chan struct{}) {
 		routeFactory.Start(stop)
