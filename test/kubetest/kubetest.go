@@ -307,6 +307,3 @@ func (p *process) stop() {
 		p.t.Logf("the end of the log of %s:\n%s", filepath.Base(p.cmd.Path), text[max(0, len(text)-shownLog):])
 	}
 }
-
-// String names the cluster in logs.
-func (c *Cluster) String() string { return fmt.Sprintf("cluster at %s", c.Config.Host) }

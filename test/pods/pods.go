@@ -3,11 +3,8 @@
 package pods
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -109,12 +106,3 @@ func (s *Server) Addr() net.Addr { return s.addr }
 
 // Close ends the pod at once, with its connections.
 func (s *Server) Close() { _ = s.http.Close() }
-
-// Drain lets requests that are under way finish, as a pod does that is told to
-// end.
-func (s *Server) Drain(ctx context.Context) error {
-	if err := s.http.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("draining pod: %w", err)
-	}
-	return nil
-}
