@@ -3,6 +3,7 @@ package haproxy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -290,8 +291,5 @@ func (d *DataPlane) Stop(ctx context.Context) error {
 		return nil // It was never started.
 	}
 	err := d.write()
-	if stopped := d.master.Stop(ctx, d.opts.StopGrace); stopped != nil {
-		return stopped
-	}
-	return err
+	return errors.Join(err, d.master.Stop(ctx, d.opts.StopGrace))
 }

@@ -32,7 +32,7 @@ type files struct {
 	// written is the content of each file.
 	written map[string]string
 	// first and last are when the first and last change came that the files do
-	// not say; zero for none.
+	// not say; zero for none. A change that could not be written stays one.
 	first, last time.Time
 }
 
@@ -85,14 +85,12 @@ func (d *DataPlane) write() error {
 }
 
 // write replaces each file that differs in one step. Those that others name come
-// before them, and those that nothing names any more go last, so that the
-// files can be loaded at any moment.
+// before them, and those that nothing names any more go last; the first error
+// ends it. So the files can be loaded at any moment.
 func (f *files) write(desired, applied *config.State) error {
 	f.image = f.imager.Image(desired, applied)
 	all := f.image.Files(f.layout, f.features)
 	maps.Copy(all, f.fixed)
-	f.first, f.last = time.Time{}, time.Time{}
-	var failed []error
 	for _, path := range slices.SortedFunc(maps.Keys(all), f.order) {
 		content := all[path].Content
 		if old, exists := f.written[path]; exists && old == content {
@@ -103,8 +101,7 @@ func (f *files) write(desired, applied *config.State) error {
 			mode = privateFile
 		}
 		if err := renameio.WriteFile(path, []byte(content), mode, renameio.WithStaticPermissions(mode)); err != nil {
-			failed = append(failed, fmt.Errorf("writing %s: %w", path, err))
-			continue
+			return fmt.Errorf("writing %s: %w", path, err)
 		}
 		f.written[path] = content
 	}
@@ -112,12 +109,13 @@ func (f *files) write(desired, applied *config.State) error {
 		if _, wanted := all[path]; wanted {
 			continue
 		}
-		delete(f.written, path)
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, fmt.Errorf("removing %s: %w", path, err))
+			return fmt.Errorf("removing %s: %w", path, err)
 		}
+		delete(f.written, path)
 	}
-	return errors.Join(failed...)
+	f.first, f.last = time.Time{}, time.Time{}
+	return nil
 }
 
 // order is that in which files are written.

@@ -13,9 +13,11 @@ import (
 	"router/pkg/model"
 )
 
-// reload loads the files into a new worker. Routes whose lines HAProxy
-// refuses are quarantined, and the rest is loaded.
+// reload writes the files and loads them into a new worker.
 func (d *DataPlane) reload(ctx context.Context, reasons []diff.Reason) error {
+	if err := d.write(); err != nil {
+		return err
+	}
 	started := d.opts.Now()
 	d.lastReload = started
 	labels := make([]string, 0, len(reasons))
@@ -39,12 +41,16 @@ func (d *DataPlane) reload(ctx context.Context, reasons []diff.Reason) error {
 	return d.afterLoad(ctx)
 }
 
-// start writes all files and starts HAProxy.
+// start writes the files and starts HAProxy. What an earlier router has left
+// running serves until they are written.
 func (d *DataPlane) start(ctx context.Context) error {
 	if err := d.master.Err(); err != nil {
 		d.opts.Logger.Error("haproxy ended and is started again", "error", err)
 	}
 	d.worker.Load(nil)
+	if err := d.write(); err != nil {
+		return err
+	}
 	if err := d.master.Prepare(ctx); err != nil {
 		return err
 	}
@@ -77,14 +83,11 @@ func (d *DataPlane) afterLoad(ctx context.Context) error {
 // many routes at a time can be at fault themselves.
 const maxQuarantines = 10
 
-// load writes the files and has HAProxy read them. Where it refuses lines of a
-// route, that route is left out and the rest is loaded.
+// load has HAProxy read the files. Where it refuses lines of a route, that route
+// is left out, and the rest is written and loaded.
 func (d *DataPlane) load(ctx context.Context, read func(context.Context) error) error {
 	var err error
 	for range maxQuarantines {
-		if err = d.write(); err != nil {
-			return err
-		}
 		if err = read(ctx); err == nil {
 			return nil
 		}
@@ -110,6 +113,9 @@ func (d *DataPlane) load(ctx context.Context, read func(context.Context) error) 
 			d.quarantine(key, atFault[key])
 		}
 		d.desired.Reject(slices.Collect(maps.Keys(atFault)))
+		if err := d.write(); err != nil {
+			return err
+		}
 	}
 	return err
 }
