@@ -25,10 +25,13 @@ func (s *Session) Map(ctx context.Context, path string) (map[string]string, erro
 // by the longest prefix, so that the answer may be about a shorter key.
 func (s *Session) MapEntry(ctx context.Context, path, key string) (value string, found bool, err error) {
 	answer, err := s.Do(ctx, "get map "+path+" "+EscapeWord(key))
-	if err != nil || !strings.Contains(answer, `key="`+key+`"`) {
+	if err != nil {
 		return "", false, err
 	}
-	_, rest, _ := strings.Cut(answer, `value="`)
+	_, rest, found := strings.Cut(answer, ` key="`+key+`", value="`)
+	if !found {
+		return "", false, nil
+	}
 	value, _, found = strings.Cut(rest, `"`)
 	return value, found, nil
 }
