@@ -164,7 +164,9 @@ func (d *DataPlane) converge(ctx context.Context) (next time.Time, err error) {
 			d.worker.Orphan(name)
 		}
 	}
-	d.worker.CollectDrained(ctx, d.desired.State, d.desired.Changes)
+	if d.worker.CollectDrained(ctx, d.desired.State, d.desired.Changes) {
+		d.views.publishUsers(d.worker.Applied)
+	}
 	if d.desired.Changes.IsEmpty() {
 		return next, nil
 	}

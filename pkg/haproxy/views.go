@@ -36,8 +36,7 @@ func (v *views) publish(applied *config.State, desired *config.Desired, names it
 	if applied == nil {
 		return
 	}
-	users := applied.Spares.Users()
-	v.users.Store(&users)
+	v.publishUsers(applied)
 	for name := range names {
 		b, want := applied.Backends[name], desired.State.Backends[name]
 		if b == nil || want == nil {
@@ -59,6 +58,12 @@ func (v *views) publish(applied *config.State, desired *config.Desired, names it
 		}
 		v.backends.Store(name, now)
 	}
+}
+
+// publishUsers makes known which backends have acquired a spare.
+func (v *views) publishUsers(applied *config.State) {
+	users := applied.Spares.Users()
+	v.users.Store(&users)
 }
 
 // publishAll is publish for all backends, when a new worker has them.

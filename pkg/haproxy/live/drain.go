@@ -11,14 +11,15 @@ import (
 )
 
 // CollectDrained deletes servers, or frees slots, whose last connection has
-// ended, and backends that nobody wants. changes are not sent yet.
-func (w *Worker) CollectDrained(ctx context.Context, desired *config.State, changes *config.ChangeSet) {
+// ended, and backends that nobody wants. changes are not sent yet. It reports
+// whether any backend was let go of.
+func (w *Worker) CollectDrained(ctx context.Context, desired *config.State, changes *config.ChangeSet) (freed bool) {
 	if !w.IsDraining() {
-		return
+		return false
 	}
 	s, err := w.open(ctx)
 	if err != nil {
-		return // The next look comes soon.
+		return false // The next look comes soon.
 	}
 	defer s.Close()
 	for name := range w.draining {
@@ -29,8 +30,10 @@ func (w *Worker) CollectDrained(ctx context.Context, desired *config.State, chan
 	for name := range w.orphaned {
 		if desired.Backends[name] != nil || !changes.Backends[name] && w.collectBackend(ctx, s, name) {
 			delete(w.orphaned, name)
+			freed = true
 		}
 	}
+	return freed
 }
 
 // collectServers reports whether none is left of a backend's draining servers.
