@@ -56,3 +56,13 @@ func (d *DataPlane) backendOf(k model.RouteKey) string {
 	}
 	return ""
 }
+
+// SparesOf are the proxies that go by another name and stand for a backend.
+func (c Counting) SparesOf(backend string) (proxies []string) {
+	for proxy, user := range c.worker.Applied.Spares.Users() {
+		if user == backend {
+			proxies = append(proxies, proxy)
+		}
+	}
+	return proxies
+}

@@ -164,12 +164,6 @@ func (p *Spares) Free(k SettingsKey, n int) (Spare, bool) {
 	return Spare{}, false
 }
 
-// NewName is a name for a backend that is added while its own is in use, behind
-// the next n.
-func (p *Spares) NewName(k SettingsKey, backend string, n int) string {
-	return spareName(backend, p.sections[k], p.invented+n+1)
-}
-
 // Acquire notes that a backend uses a spare, or a new name.
 func (p *Spares) Acquire(k SettingsKey, proxy, backend string) {
 	p.taken[proxy] = backend
@@ -201,6 +195,20 @@ const retiredPrefix = "~"
 // RetiredName is the name, in states, of a backend that is not a route's any
 // more, by its name in the running process.
 func RetiredName(proxy string) string { return retiredPrefix + proxy }
+
+// NewName is a name for a backend that is added while its own is in use, with
+// its number among the names that were made up since the last one was acquired;
+// after is that of the one before. HAProxy may have a backend by such a name
+// that nobody acquired, because its answer was lost.
+func (s *State) NewName(k SettingsKey, backend string, after int) (name string, number int) {
+	p := s.Spares
+	for number = after + 1; ; number++ {
+		name = spareName(backend, p.sections[k], p.invented+number)
+		if p.taken[name] == "" && s.Backends[RetiredName(name)] == nil {
+			return name, number
+		}
+	}
+}
 
 // RuntimeName is the name that a backend has in the running process.
 func (s *State) RuntimeName(name string) string {

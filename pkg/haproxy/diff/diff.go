@@ -52,7 +52,8 @@ type differ struct {
 	// led to anew.
 	coming map[string]*config.Backend
 	moved  map[string]bool
-	// proposed counts the spares that the plan acquires, named the new names.
+	// proposed counts the spares that the plan acquires, named is the number of
+	// the last new name.
 	proposed map[config.SettingsKey]int
 	named    int
 }
@@ -141,8 +142,7 @@ func (d *differ) addBackend(name string, want *config.Backend) *config.Backend {
 		return nil
 	}
 	if d.applied.Backends[name] != nil || d.applied.Backends[config.RetiredName(name)] != nil {
-		b.RuntimeName = spares.NewName(key, name, d.named)
-		d.named++
+		b.RuntimeName, d.named = d.applied.NewName(key, name, d.named)
 	}
 	b.Unpublished = true
 	d.send(Command{

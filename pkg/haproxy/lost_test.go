@@ -1,0 +1,82 @@
+package haproxy_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"router/pkg/haproxy"
+	"router/pkg/haproxy/runtime"
+	"router/pkg/model"
+	"router/test/haproxies"
+)
+
+// deaf is a connection on which the answer to the first command that begins with
+// lost is not heard. HAProxy has run it.
+type deaf struct {
+	net.Conn
+	lost *[]byte
+}
+
+func (c deaf) Write(p []byte) (int, error) {
+	if len(*c.lost) == 0 || !bytes.HasPrefix(p, *c.lost) {
+		return c.Conn.Write(p)
+	}
+	*c.lost = nil
+	if _, err := c.Conn.Write(p); err != nil {
+		return 0, err
+	}
+	_, _ = c.Conn.Read(make([]byte, 1)) // It was run when an answer comes.
+	_ = c.Conn.Close()
+	return 0, errors.New("cut on purpose")
+}
+
+// TestABackendWhoseAnswerWasLostIsNobodys: a backend that HAProxy has, and of
+// which the router was not told, is removed. The route has another one by then.
+func TestABackendWhoseAnswerWasLostIsNobodys(t *testing.T) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
+		var lost []byte
+		p := newPlane(t, binary, func(o *haproxy.Options) {
+			o.Dial = func(ctx context.Context, path string) (net.Conn, error) {
+				conn, err := runtime.Dial(ctx, path)
+				return deaf{conn, &lost}, err
+			}
+		})
+		a := pod(t, "a")
+		fewest := func(r *model.Route) *model.Route { r.Backend.Balance = model.BalanceLeastConn; return r }
+		apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a), fewest(sticky("second", a))}})
+		lost = []byte("add backend ")
+		if o := apply(t, p, model.Change{Upsert: []*model.Route{fewest(sticky("first", a))}}); o.Reloaded || len(o.Pending) > 0 {
+			t.Fatalf("settings that another route has took a reload: %+v", o)
+		}
+		settle(t, p)
+		if code, body := p.get(t, "first.test", "/"); code != 200 || body != "a" {
+			t.Errorf("got %d %q", code, body)
+		}
+		if o, err := p.Verify(t.Context()); err != nil || o.Reloaded {
+			t.Errorf("verify: %+v, %v", o, err)
+		}
+	})
+}
+
+// TestASpareThatIsFreeIsNobodys: metrics are not those of a route that has gone.
+func TestASpareThatIsFreeIsNobodys(t *testing.T) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary, func(o *haproxy.Options) { o.ReloadInterval = time.Hour })
+		a := pod(t, "a")
+		apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a)}})
+		second := sticky("second", a)
+		apply(t, p, model.Change{Upsert: []*model.Route{second}})
+		taken := p.SparesOf("be_http:ns:second")
+		apply(t, p, model.Change{Delete: []model.RouteKey{second.Key}})
+		settle(t, p)
+		for _, proxy := range taken {
+			if backend, ok := p.BackendOf(proxy); ok {
+				t.Errorf("%s is still taken for %s", proxy, backend)
+			}
+		}
+	})
+}
