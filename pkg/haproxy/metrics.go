@@ -54,7 +54,11 @@ func (m *Metrics) reloaded(reasons []string, took time.Duration, err error) {
 	m.reloadFailure.Set(0)
 }
 
+// connections tells of a limit; 0 is none of the router's.
 func (m *Metrics) connections(wanted, effective int) {
+	if wanted == 0 {
+		return
+	}
 	m.maxConns.WithLabelValues("wanted").Set(float64(wanted))
 	m.maxConns.WithLabelValues("effective").Set(float64(effective))
 }
