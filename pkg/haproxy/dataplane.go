@@ -257,10 +257,20 @@ func (d *DataPlane) everything() *config.ChangeSet {
 }
 
 // Verify reads the running state back, all of it, and repairs what differs
-// from what is wanted.
+// from what is wanted. A worker that somebody else has started is replaced: it
+// has read files that lagged behind, and does not show all of what it has, such
+// as the keys of cookies.
 func (d *DataPlane) Verify(ctx context.Context) (model.Outcome, error) {
 	if d.master.Running() && d.desired.Changes.IsEmpty() {
-		if err := d.worker.Resync(ctx); err != nil {
+		replaced, err := d.master.IsReplaced(ctx)
+		if err == nil && replaced {
+			d.opts.Logger.Warn("somebody else has reloaded haproxy; it is reloaded again with what is wanted")
+			err = d.reload(ctx, []diff.Reason{{Label: diff.ReasonReplaced}})
+		}
+		if err == nil {
+			err = d.worker.Resync(ctx)
+		}
+		if err != nil {
 			return d.outcome(time.Time{}), err
 		}
 		plan := d.differences()

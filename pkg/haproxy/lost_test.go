@@ -80,3 +80,35 @@ func TestASpareThatIsFreeIsNobodys(t *testing.T) {
 		}
 	})
 }
+
+// TestAReloadFromOutsideLeavesNothingBehind: what no answer of HAProxy shows, such
+// as the keys of cookies, is right again as well.
+func TestAReloadFromOutsideLeavesNothingBehind(t *testing.T) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		a, b := pod(t, "a"), pod(t, "b")
+		fewest := func(r *model.Route) *model.Route { r.Backend.Balance = model.BalanceLeastConn; return r }
+		apply(t, p, model.Change{Upsert: []*model.Route{sticky("first", a, b), fewest(sticky("other", a))}})
+		if o := apply(t, p, model.Change{Upsert: []*model.Route{sticky("second", a, b), fewest(sticky("first", a, b))}}); o.Reloaded || len(o.Pending) > 0 {
+			t.Fatalf("routes like another took a reload: %+v", o)
+		}
+		cookies := map[string]string{}
+		for _, host := range []string{"first.test", "second.test"} {
+			if _, cookies[host] = p.visit(t, host, ""); cookies[host] == "" {
+				t.Fatalf("%s sets no cookie", host)
+			}
+		}
+		haproxy.ReloadFromOutside(t, p.Counting)
+		if _, err := p.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for host, cookie := range cookies {
+			if body, set := p.visit(t, host, cookie); body == "" || set != "" {
+				t.Errorf("the cookie of %s leads to %q and sets %q", host, body, set)
+			}
+			if _, set := p.visit(t, host, ""); set == "" {
+				t.Errorf("%s sets no cookie", host)
+			}
+		}
+	})
+}

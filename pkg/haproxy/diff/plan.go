@@ -17,6 +17,7 @@ const (
 	ReasonServerCA        ReloadReason = "destination-ca"
 	ReasonPayloadTooLarge ReloadReason = "payload-too-large"
 	ReasonCommandFailed   ReloadReason = "command-failed"
+	ReasonReplaced        ReloadReason = "reloaded-by-others"
 )
 
 // Reason is one thing that only a reload can change.

@@ -212,6 +212,13 @@ func (m *Master) awaitWorker(ctx context.Context, former, reloads int) error {
 	}
 }
 
+// IsReplaced reports whether another worker serves than the one that was started
+// or reloaded last: somebody else has had HAProxy load its files.
+func (m *Master) IsReplaced(ctx context.Context) (bool, error) {
+	pid, err := m.servingPID(ctx)
+	return err == nil && pid != m.worker, err
+}
+
 // servingPID is the process id of the worker behind the runtime socket.
 func (m *Master) servingPID(ctx context.Context) (int, error) {
 	answer, err := runtime.Query(ctx, m.o.RuntimeSocket, "show info")
