@@ -108,6 +108,9 @@ func (d *DataPlane) Prepare(ctx context.Context) error {
 	}
 	d.worker = live.NewWorker(live.Options{Layout: o.Layout, Features: d.Features(), Dial: o.Dial, Sent: o.Metrics.command})
 	d.files = newFiles(o.Layout, d.Features(), o.ErrorPages)
+	if err := d.files.noteLeftovers(); err != nil {
+		return err
+	}
 	return d.checkSettings(ctx)
 }
 

@@ -52,6 +52,28 @@ func newFiles(l template.Layout, f config.Features, errorPages map[int][]byte) *
 	return &files{layout: l, features: f, imager: config.NewImager(f), fixed: fixed, written: map[string]string{}}
 }
 
+// leftover stands for the content of a file that an earlier router has left; no
+// file has it.
+const leftover = "\x00"
+
+// noteLeftovers finds the files of routes that an earlier router has left, such as
+// the keys of routes that have gone since it was killed. The next write replaces
+// or removes them.
+func (f *files) noteLeftovers() error {
+	for _, dir := range []template.Path{f.layout.Certificates, f.layout.Lists} {
+		entries, err := os.ReadDir(dir.String())
+		if err != nil {
+			return fmt.Errorf("working directory: %w", err)
+		}
+		for _, e := range entries {
+			if template.IsOfRoute(e.Name()) {
+				f.written[filepath.Join(dir.String(), e.Name())] = leftover
+			}
+		}
+	}
+	return nil
+}
+
 // changed notes that the files do not say what is wanted.
 func (f *files) changed(now time.Time) {
 	f.last = now

@@ -3,6 +3,8 @@ package haproxy
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,4 +150,42 @@ func TestALeftoverServesUntilFilesAreWritten(t *testing.T) {
 			t.Errorf("the earlier HAProxy still runs (%v), or the next does not (%v): %v", d.master.Running(), next.master.Running(), err)
 		}
 	})
+}
+
+// TestKeysOfAnEarlierRouterAreRemoved: a router that was killed has removed no
+// file of routes that go later. What is no file of a route stays.
+func TestKeysOfAnEarlierRouterAreRemoved(t *testing.T) {
+	binary := haproxies.All(t)[0].Path
+	d, _ := clockedPlane(t, binary)
+	w := newWorld(t, 1)
+	gone, stays := simple("gone", "127.0.1.1"), simple("stays", "127.0.1.2")
+	for _, r := range []*model.Route{gone, stays} {
+		r.Termination, r.Certificate = model.TerminationEdge, &w.certs[1]
+		r.Backend.Allowlist = &model.Allowlist{Prefixes: prefixes("10.0.0.0/8")}
+	}
+	upsert(t, d, gone, stays)
+	dirs := []string{d.opts.Layout.Certificates.String(), d.opts.Layout.Lists.String()}
+	for _, dir := range dirs {
+		// As a write that was cut short leaves it, and as an administrator does.
+		for _, name := range []string{".ns+gone.pem1234", "own"} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, privateFile); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	next := prepared(t, d.opts)
+	upsert(t, next, stays)
+	var found []string
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			found = append(found, e.Name())
+		}
+	}
+	if want := []string{"default.pem", "ns+stays.pem", "own", "ns+stays.txt", "own"}; !slices.Equal(found, want) {
+		t.Errorf("there are %q, want %q", found, want)
+	}
 }

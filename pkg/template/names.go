@@ -3,6 +3,7 @@ package template
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"router/pkg/model"
 )
@@ -52,3 +53,6 @@ func FileStem(k model.RouteKey) string {
 	digest := fileSeparator + hex.EncodeToString(sum[:digestBytes])
 	return stem[:maxStem-len(digest)] + digest
 }
+
+// IsOfRoute reports whether a file's name is one that only a route's has.
+func IsOfRoute(name string) bool { return strings.Contains(name, fileSeparator) }
