@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -110,5 +111,34 @@ func TestAReloadFromOutsideLeavesNothingBehind(t *testing.T) {
 				t.Errorf("%s sets no cookie", host)
 			}
 		}
+	})
+}
+
+// TestWhatDrainsAlreadyIsCollected: a server that was given up before the
+// settings of its route changed is let go of with its last connection.
+func TestWhatDrainsAlreadyIsCollected(t *testing.T) {
+	haproxies.EachAndNewer(t, func(t *testing.T, binary string) {
+		p := newPlane(t, binary)
+		a := pod(t, "a")
+		silent, asked := silentPod(t)
+		fewest := func(r *model.Route) *model.Route { r.Backend.Balance = model.BalanceLeastConn; return r }
+		first := sticky("first", silent)
+		first.Backend.ServerTimeout = 2 * time.Second // It ends the connection.
+		apply(t, p, model.Change{Upsert: []*model.Route{first, fewest(sticky("other", a))}})
+		client, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.http))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = client.Close() }()
+		if _, err := fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: first.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		for _, r := range []*model.Route{sticky("first"), fewest(sticky("first"))} {
+			if o := apply(t, p, model.Change{Upsert: []*model.Route{r}}); o.Reloaded || o.Next.IsZero() {
+				t.Fatalf("nothing drains: %+v", o)
+			}
+		}
+		settle(t, p)
 	})
 }

@@ -86,6 +86,7 @@ func (w *Worker) apply(c *diff.Command) {
 	}
 	if retired, ok := c.OnSuccess.(diff.RetireBackend); ok {
 		w.orphaned[retired.Name] = true
+		w.draining[retired.Name] = true // It takes those along that drain already.
 	}
 }
 
