@@ -52,6 +52,7 @@ func TestReportsFollowChanges(t *testing.T) {
 			{"one that is gone", []source.Change{gone(route("q", ""))}, model.Outcome{}, []string{"n/r r.test be_http:n:r " + up}},
 		}
 		n.queue.MarkSynced()
+		settle() // The loop reads the outcome.
 		for _, step := range steps {
 			n.outcome = step.outcome
 			n.queue.Push(step.changes...)
